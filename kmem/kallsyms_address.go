@@ -1,0 +1,170 @@
+package kmem
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strings"
+)
+
+// addressing is how kallsyms_offsets encodes addresses. One signed 32-bit entry
+// means, depending on the kernel:
+//
+//	absolute per-CPU    v >= 0: the address is v (a per-CPU symbol's offset);
+//	                    v < 0: relative_base - 1 - v. With
+//	                    CONFIG_KALLSYMS_ABSOLUTE_PERCPU, x86-64 SMP up to 6.14
+//	                    (scripts/kallsyms.c, --absolute-percpu).
+//	base-relative       relative_base + v, v unsigned. 6.15 to 6.19, since per-CPU
+//	                    symbols are ordinary addresses there.
+//	place-relative      the address of the entry itself + v. Since 7.0, when
+//	                    relative_base went away.
+type addressing struct {
+	kind addressKind
+	base Addr
+}
+
+type addressKind uint8
+
+const (
+	absolutePerCPU addressKind = iota
+	baseRelative
+	placeRelative
+)
+
+// String names the encoding in the words that messages use.
+func (a addressKind) String() string {
+	switch a {
+	case absolutePerCPU:
+		return "absolute per-CPU"
+	case baseRelative:
+		return "base-relative"
+	default:
+		return "place-relative"
+	}
+}
+
+// decode turns the entry v, which stands at slot, into an address.
+func (a addressing) decode(slot Addr, v uint32) Addr {
+	switch {
+	case a.kind == placeRelative:
+		return slot.Add(int64(int32(v)))
+	case a.kind == baseRelative:
+		return a.base.Add(int64(v))
+	case int32(v) >= 0:
+		return Addr(v)
+	default:
+		return a.base.Add(-1 - int64(int32(v)))
+	}
+}
+
+// address decodes the address of symbol i.
+func (k *Kallsyms) address(i int) (Addr, error) {
+	b, err := k.offsets.from(uint64(i) * 4)
+	if err != nil {
+		return 0, fmt.Errorf("kallsyms_offsets: %w", err)
+	}
+	// Entries are aligned (open checks it), so none crosses a page.
+	return k.addrs.decode(k.offsets.base.Add(int64(i)*4), binary.LittleEndian.Uint32(b)), nil
+}
+
+// firstAtOrAbove finds the lowest-numbered symbol whose address is at least
+// addr, or Len where there is none.
+func (k *Kallsyms) firstAtOrAbove(addr Addr) (int, error) {
+	lo, hi := 0, k.n
+	for lo < hi {
+		mid := int(uint(lo+hi) / 2)
+		a, err := k.address(mid)
+		if err != nil {
+			return 0, err
+		}
+		if a < addr {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	return lo, nil
+}
+
+// maxAliases bounds the symbols at one address that are looked at.
+const maxAliases = 256
+
+// At finds the symbol that holds addr. Symbols have no size here: one ends
+// where the next address begins, so what follows the last symbol of a section
+// belongs to nobody only where the section's end has a symbol (see isEndMarker).
+func (k *Kallsyms) At(addr Addr) (Symbol, uint64, bool) {
+	s, off, err := k.at(addr)
+	k.failed(err)
+	return s, off, err == nil
+}
+
+func (k *Kallsyms) at(addr Addr) (Symbol, uint64, error) {
+	if !addr.IsKernel() {
+		return Symbol{}, 0, ErrNoSymbol // small numbers are no addresses, though per-CPU symbols look like them
+	}
+	i, err := k.firstAtOrAbove(addr)
+	if err != nil {
+		return Symbol{}, 0, err
+	}
+	start := addr
+	if i < k.n {
+		if start, err = k.address(i); err != nil {
+			return Symbol{}, 0, err
+		}
+	}
+	if i == k.n || start != addr {
+		if i == 0 {
+			return Symbol{}, 0, ErrNoSymbol
+		}
+		last := i == k.n
+		if start, err = k.address(i - 1); err != nil {
+			return Symbol{}, 0, err
+		}
+		// Ends of sections, and the gap between per-CPU offsets and the kernel.
+		if !start.IsKernel() || last && start.Page() != addr.Page() {
+			return Symbol{}, 0, ErrNoSymbol
+		}
+		if i, err = k.firstAtOrAbove(start); err != nil {
+			return Symbol{}, 0, err
+		}
+		if i >= k.n {
+			return Symbol{}, 0, fmt.Errorf("%w: addresses are not in ascending order", ErrBadKallsyms)
+		}
+	}
+	s, err := k.symbol(i)
+	if err != nil {
+		return Symbol{}, 0, err
+	}
+	off := uint64(addr) - uint64(start)
+	for j := i + 1; off > 0 && isEndMarker(s.Name); j++ {
+		// Another section may begin where this one ends: then it is the holder.
+		if j == k.n || j > i+maxAliases {
+			return Symbol{}, 0, ErrNoSymbol
+		}
+		if s, err = k.symbol(j); err != nil {
+			return Symbol{}, 0, err
+		}
+		if s.Addr != start {
+			return Symbol{}, 0, ErrNoSymbol
+		}
+	}
+	return s, off, nil
+}
+
+// isEndMarker reports whether a symbol marks the end of a section, so that what
+// follows it is not its own. The names are those of arch/x86/kernel/vmlinux.lds.S
+// and include/asm-generic/vmlinux.lds.h; 7.x repeats some with __pi_ before
+// them, for code that runs before the kernel's addresses are mapped.
+func isEndMarker(name string) bool {
+	name = strings.TrimPrefix(name, "__pi_")
+	switch name {
+	case "_end", "_etext", "_einittext", "_edata", "__init_end", "__inittext_end",
+		"__end_rodata", "__end_rodata_aligned", "__end_rodata_hpage_align",
+		"__bss_stop", "__brk_limit", "__end_bss_decrypted", "__end_of_kernel_reserve",
+		"__init_scratch_end", "__per_cpu_end", "__smp_locks_end", "__nosave_end",
+		"__indirect_thunk_end", "__retpoline_sites_end", "__return_sites_end",
+		"__alt_instructions_end", "__parainstructions_end", "__ibt_endbr_seal_end":
+		return true
+	}
+	return strings.HasPrefix(name, "__stop_") ||
+		strings.HasPrefix(name, "__") && strings.HasSuffix(name, "_text_end")
+}
