@@ -1,0 +1,84 @@
+package kmem
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// Symbols is the kernel's symbol table, opened when it is first asked for:
+//
+//   - from the kernel's own tables in memory, where VMCOREINFO says where they are
+//     (from 6.0 on), live and on dumps alike;
+//   - else from the text of /proc/kallsyms: the running kernel's, or a snapshot's.
+//
+// Its errors say what is missing; a [*HostError] what to do about it.
+func (img *Image) Symbols() (SymbolTable, error) {
+	img.symbolsOnce.Do(func() { img.symbols, img.symbolsErr = img.openSymbols() })
+	return img.symbols, img.symbolsErr
+}
+
+func (img *Image) openSymbols() (SymbolTable, error) {
+	var inMemory error
+	if _, ok := img.info.Symbol("kallsyms_names"); ok {
+		table, err := OpenKallsyms(img, img.info)
+		if err == nil {
+			return table, nil
+		}
+		inMemory = fmt.Errorf("%s: cannot read the kernel's symbol table: %w", img.source, err)
+	}
+	switch n := img.core.note(noteSymbols); {
+	case img.live:
+		table, err := img.host.symbols()
+		if err != nil && inMemory != nil {
+			return nil, fmt.Errorf("%w; and %w", inMemory, err)
+		}
+		return table, err
+	case n != nil && img.snapshot != nil:
+		return img.savedSymbols(n)
+	case inMemory != nil:
+		return nil, inMemory
+	case img.info == nil:
+		return nil, fmt.Errorf("%s: no symbols: the dump has no VMCOREINFO note that could be read", img.source)
+	default:
+		return nil, fmt.Errorf("%s: no symbols: VMCOREINFO of this kernel (%s) does not say where kallsyms is (before 6.0); only the running kernel, or a snapshot of it, can be read", img.source, img.info.Release())
+	}
+}
+
+// symbols reads the running kernel's /proc/kallsyms.
+func (h hostPaths) symbols() (SymbolTable, error) {
+	file, err := os.Open(h.kallsyms)
+	if err != nil {
+		return nil, h.noSymbols(err)
+	}
+	defer file.Close()
+	table, hidden, err := ParseProcKallsyms(file)
+	if hidden {
+		return nil, h.hiddenSymbols()
+	}
+	if err != nil {
+		return nil, h.noSymbols(err)
+	}
+	return table, nil
+}
+
+// savedSymbols reads the /proc/kallsyms that a snapshot carries.
+func (img *Image) savedSymbols(n *coreNote) (SymbolTable, error) {
+	raw, err := img.noteBytes(n, maxSymbolText)
+	if err != nil {
+		return nil, err
+	}
+	text, err := unpack(bytes.NewReader(raw), int64(len(raw)), maxSymbolText)
+	if err != nil {
+		return nil, fmt.Errorf("%s: its saved symbols: %w", img.source, err)
+	}
+	table, hidden, err := ParseProcKallsyms(bytes.NewReader(text))
+	if err == nil && hidden {
+		err = errors.New("all addresses are hidden")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: its saved symbols: %w", img.source, err)
+	}
+	return table, nil
+}

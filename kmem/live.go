@@ -1,0 +1,138 @@
+package kmem
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"strings"
+	"syscall"
+)
+
+// HostError tells why this host does not let the running kernel be inspected,
+// and what to do about it.
+type HostError struct {
+	What string // what was tried: "cannot read the running kernel's memory (/proc/kcore)"
+	Why  string // "it takes root (CAP_SYS_RAWIO)"
+	Do   string // "run it with sudo"
+	Err  error  // what the system said, may be nil
+}
+
+// Error is one line, or two where there is something to do.
+func (e *HostError) Error() string {
+	s := e.What + ": " + e.Why
+	if e.Do != "" {
+		s += "\n" + e.Do
+	}
+	return s
+}
+
+// Unwrap returns the system's error.
+func (e *HostError) Unwrap() error { return e.Err }
+
+// hostPaths are the files of the running kernel; tests bring their own.
+type hostPaths struct{ kcore, kallsyms, lockdown string }
+
+var defaultHost = hostPaths{
+	kcore:    "/proc/kcore",
+	kallsyms: "/proc/kallsyms",
+	lockdown: "/sys/kernel/security/lockdown",
+}
+
+// OpenLive opens the running kernel through /proc/kcore, an ELF core file that the
+// kernel makes up while it is read. It takes CAP_SYS_RAWIO and no confidentiality
+// lockdown. A host that does not allow it gets a [*HostError].
+//
+// VMCOREINFO is a note of /proc/kcore since 4.19; older kernels have only
+// its physical address in /sys/kernel/vmcoreinfo, which is not followed.
+func OpenLive() (*Image, error) { return openLive(defaultHost) }
+
+func openLive(host hostPaths) (*Image, error) {
+	file, err := os.Open(host.kcore)
+	if err != nil {
+		return nil, host.refusal(err)
+	}
+	// Its stat size is that of the address space, or less than the truth, by
+	// kernel release: the segments say what there is.
+	f := newCoreFile(file, math.MaxInt64, false)
+	var head [elfHeaderSize]byte
+	if n, err := file.ReadAt(head[:], 0); n == 0 {
+		_ = file.Close()
+		return nil, host.empty(err)
+	}
+	img, err := newImage(f, host.kcore, true)
+	if err != nil {
+		_ = file.Close()
+		return nil, err
+	}
+	img.closer, img.host = file, host
+	return img, nil
+}
+
+const dumpInstead = "or open a dump with --core FILE"
+
+// refusal explains an open(2) that failed.
+func (h hostPaths) refusal(err error) *HostError {
+	e := &HostError{What: "cannot read the running kernel's memory (" + h.kcore + ")", Err: err}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		e.Why = "there is no such file: this kernel was built without PROC_KCORE, or this is a container or sandbox that hides it"
+		e.Do = "run it on the host itself, " + dumpInstead
+	case h.lockedDown():
+		e.Why = "the kernel is locked down for confidentiality (" + h.lockdown + ")"
+		e.Do = "lockdown ends only with a reboot without lockdown=confidentiality; " + dumpInstead
+	case errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM):
+		e.Why = "permission denied: it takes root with CAP_SYS_RAWIO"
+		if os.Geteuid() == 0 {
+			e.Why = "permission denied although this is root: the container or service lacks CAP_SYS_RAWIO"
+			e.Do = "run it on the host itself (or grant the capability), " + dumpInstead
+		} else {
+			e.Do = "run it as root (sudo), " + dumpInstead
+		}
+	default:
+		e.Why = err.Error()
+		e.Do = dumpInstead
+	}
+	return e
+}
+
+// empty explains a file that opens and yields nothing.
+func (h hostPaths) empty(err error) *HostError {
+	e := &HostError{What: "cannot read the running kernel's memory (" + h.kcore + ")", Err: err}
+	if err != nil && (errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES)) {
+		return h.refusal(err)
+	}
+	e.Why = "the file is empty: a container runtime has probably masked it"
+	e.Do = "run it on the host itself, or in a container with /proc unmasked; " + dumpInstead
+	return e
+}
+
+// lockedDown reports whether the lockdown file names confidentiality as the mode
+// in force, as in "none integrity [confidentiality]".
+func (h hostPaths) lockedDown() bool {
+	b, err := os.ReadFile(h.lockdown)
+	return err == nil && strings.Contains(string(b), "[confidentiality]")
+}
+
+var errHiddenSymbols = errors.New("addresses are hidden")
+
+// hiddenSymbols explains /proc/kallsyms with all addresses 0.
+func (h hostPaths) hiddenSymbols() *HostError {
+	return &HostError{
+		What: "cannot read the running kernel's symbols (" + h.kallsyms + ")",
+		Why:  "kernel.kptr_restrict hides all addresses, and this kernel's VMCOREINFO does not say where its own tables are",
+		Do:   "run it as root with sysctl kernel.kptr_restrict=1 or 0",
+		Err:  errHiddenSymbols,
+	}
+}
+
+// noSymbols explains /proc/kallsyms that cannot be read.
+func (h hostPaths) noSymbols(err error) *HostError {
+	return &HostError{
+		What: "cannot read the running kernel's symbols",
+		Why:  fmt.Sprint(err),
+		Do:   "the kernel needs CONFIG_KALLSYMS and a mounted /proc",
+		Err:  err,
+	}
+}

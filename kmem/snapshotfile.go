@@ -1,0 +1,230 @@
+package kmem
+
+import (
+	"bufio"
+	"debug/elf"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/go-delve/delve/pkg/elfwriter"
+	"github.com/klauspost/compress/zstd"
+)
+
+// SnapshotContent is what a snapshot is written from.
+type SnapshotContent struct {
+	Info       SnapshotInfo // Version is filled in
+	VMCoreInfo *VMCoreInfo  // nil where the source had none
+	// Kallsyms is the text of /proc/kallsyms, for kernels whose VMCOREINFO does
+	// not lead to their own tables; else nil.
+	Kallsyms []byte
+	// Memory is all memory that the snapshot holds.
+	Memory *Recorder
+}
+
+// WriteSnapshotFile writes a snapshot to a file, compressed with zstd where its
+// name ends in ".zst". It holds kernel memory, so only its owner may read it. The file
+// appears whole or not at all; it replaces an old file, but nothing that is not
+// a regular file.
+func WriteSnapshotFile(path string, s *SnapshotContent) (err error) {
+	if st, err := os.Lstat(path); err == nil && !st.Mode().IsRegular() {
+		kind := fileKind(st.Mode())
+		if st.Mode()&os.ModeSymlink != 0 {
+			kind = "symbolic link"
+		}
+		return fmt.Errorf("cannot write the snapshot: %s is a %s, not a file", path, kind)
+	}
+	dir, base := filepath.Split(path)
+	if dir == "" {
+		dir = "."
+	}
+	// os.CreateTemp's files have mode 0600.
+	temp, err := os.CreateTemp(dir, "."+base+".*.tmp")
+	if err != nil {
+		return fmt.Errorf("cannot write the snapshot: %w", err)
+	}
+	defer func() {
+		_ = temp.Close()
+		if err != nil {
+			_ = os.Remove(temp.Name())
+			err = fmt.Errorf("cannot write the snapshot: %w", err)
+		}
+	}()
+	if strings.HasSuffix(path, ".zst") {
+		err = writePacked(temp, s)
+	} else {
+		err = WriteSnapshot(temp, s)
+	}
+	if err == nil {
+		err = temp.Close()
+	}
+	if err == nil {
+		err = os.Rename(temp.Name(), path)
+	}
+	return err
+}
+
+// writePacked writes a compressed snapshot. The plain one is made beside it, for
+// its header is completed last and a compressed stream cannot go back.
+func writePacked(out *os.File, s *SnapshotContent) error {
+	plain, err := os.CreateTemp(filepath.Dir(out.Name()), filepath.Base(out.Name())+".plain.*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		_ = plain.Close()
+		_ = os.Remove(plain.Name())
+	}()
+	if err := WriteSnapshot(plain, s); err != nil {
+		return err
+	}
+	size, err := plain.Seek(0, io.SeekEnd)
+	if err == nil {
+		_, err = plain.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return err
+	}
+	enc, err := newZstdWriter(out)
+	if err != nil {
+		return err
+	}
+	enc.ResetContentSize(out, size)
+	if _, err := io.Copy(enc, plain); err != nil {
+		return err
+	}
+	return enc.Close()
+}
+
+// newZstdWriter compresses in one goroutine, so that the same input always gives
+// the same output.
+func newZstdWriter(w io.Writer) (*zstd.Encoder, error) {
+	return zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithEncoderConcurrency(1))
+}
+
+// WriteSnapshot writes an uncompressed snapshot to w, which is empty. The same
+// content gives the same bytes.
+func WriteSnapshot(w io.WriteSeeker, s *SnapshotContent) error {
+	notes, err := s.notes()
+	if err != nil {
+		return err
+	}
+	out := &bufferedSeeker{w: w, buf: bufio.NewWriterSize(w, 1<<20)}
+	e := elfwriter.New(out, &elf.FileHeader{
+		Class: elf.ELFCLASS64, Data: elf.ELFDATA2LSB, Version: elf.EV_CURRENT,
+		Type: elf.ET_CORE, Machine: elf.EM_X86_64,
+	})
+	head := e.WriteNotes(notes)
+	// elfwriter pads a note only when another follows; readers want the last padded too.
+	e.Align(4)
+	head.Filesz = uint64(e.Here()) - head.Off
+	e.Progs = append(e.Progs, head)
+	for _, r := range s.Memory.ranges() {
+		e.Align(PageSize)
+		// A page that is known in part: file offset and address agree modulo the
+		// page size, as the ELF format wants.
+		e.Write(make([]byte, r.addr-r.addr.Page()))
+		prog := &elf.ProgHeader{
+			Type: elf.PT_LOAD, Flags: elf.PF_R | elf.PF_W | elf.PF_X,
+			Off: uint64(e.Here()), Vaddr: uint64(r.addr), Paddr: unknownPaddr,
+			Filesz: r.size, Memsz: r.size, Align: PageSize,
+		}
+		for _, b := range r.data {
+			e.Write(b)
+		}
+		e.Progs = append(e.Progs, prog)
+	}
+	e.Align(8)
+	e.WriteProgramHeaders()
+	if len(e.Progs) >= pnXNum {
+		writeManyProgs(e, out)
+	}
+	if e.Err != nil {
+		return e.Err
+	}
+	return out.flush()
+}
+
+// writeManyProgs puts the number of program headers where it belongs when e_phnum is
+// too small for it; elfwriter has written the number modulo 65536 there.
+func writeManyProgs(e *elfwriter.Writer, out *bufferedSeeker) {
+	e.Sections = append(e.Sections, &elf.SectionHeader{Type: elf.SHT_NULL, Info: uint32(len(e.Progs))})
+	e.Align(8)
+	e.WriteSectionHeaders()
+	const phnumOffset = 56
+	_, err := out.Seek(phnumOffset, io.SeekStart)
+	e.Write(binary.LittleEndian.AppendUint16(nil, pnXNum))
+	if err == nil {
+		_, err = out.Seek(0, io.SeekEnd)
+	}
+	if e.Err == nil {
+		e.Err = err
+	}
+}
+
+// notes makes the notes. elfwriter wants names with their NUL.
+func (s *SnapshotContent) notes() ([]elfwriter.Note, error) {
+	info := s.Info
+	info.Version = SnapshotVersion
+	text, err := json.Marshal(&info)
+	if err != nil {
+		return nil, fmt.Errorf("snapshot: %w", err)
+	}
+	if len(text) > maxSnapshotInfo {
+		return nil, fmt.Errorf("snapshot: %d bytes of facts about the host, more than %d", len(text), maxSnapshotInfo)
+	}
+	var notes []elfwriter.Note
+	if s.VMCoreInfo != nil {
+		notes = append(notes, elfwriter.Note{Name: "VMCOREINFO\x00", Data: s.VMCoreInfo.Raw()})
+	}
+	notes = append(notes, elfwriter.Note{Type: 1, Name: noteSnapshot + "\x00", Data: text})
+	if len(s.Kallsyms) > 0 {
+		if len(s.Kallsyms) > maxSymbolText {
+			return nil, errors.New("snapshot: the symbols' text is too long")
+		}
+		enc, err := newZstdWriter(nil)
+		if err != nil {
+			return nil, err
+		}
+		notes = append(notes, elfwriter.Note{Type: 1, Name: noteSymbols + "\x00", Data: enc.EncodeAll(s.Kallsyms, nil)})
+	}
+	return notes, nil
+}
+
+// bufferedSeeker gathers elfwriter's writes, many of two bytes, and answers its
+// questions for the position without a system call.
+type bufferedSeeker struct {
+	w   io.WriteSeeker
+	buf *bufio.Writer
+	pos int64
+}
+
+func (b *bufferedSeeker) Write(p []byte) (int, error) {
+	n, err := b.buf.Write(p)
+	b.pos += int64(n)
+	return n, err
+}
+
+func (b *bufferedSeeker) Seek(offset int64, whence int) (int64, error) {
+	if whence == io.SeekCurrent && offset == 0 {
+		return b.pos, nil
+	}
+	if err := b.buf.Flush(); err != nil {
+		return b.pos, err
+	}
+	pos, err := b.w.Seek(offset, whence)
+	if err == nil {
+		b.pos = pos
+	}
+	return pos, err
+}
+
+func (b *bufferedSeeker) flush() error { return b.buf.Flush() }
+
+// Close does nothing: elfwriter wants it, the file is the caller's.
+func (b *bufferedSeeker) Close() error { return nil }
