@@ -1,0 +1,58 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+)
+
+// factsScript collects what the guest's own kernel says of itself, which is
+// what kinspect is compared with. Everything about one network namespace goes
+// into net/NAME, and the guest's first namespace is called "init" there.
+//
+// `ip -s link` comes first and is the only reader of device counters that
+// matters: a bond updates its saved counters whenever they are read.
+const factsScript = `
+rm -rf /tmp/facts
+mkdir -p /tmp/facts/net /tmp/facts/btf
+cd /tmp/facts
+for ns in init $(ls /run/netns); do
+	mkdir -p net/$ns
+	in=""
+	if [ $ns != init ]; then in="/usr/sbin/ip netns exec $ns"; fi
+	$in /usr/sbin/ip -j -s -s link > net/$ns/link-stats.json
+	$in /usr/sbin/ip -j -d link > net/$ns/link-details.json
+	$in cat /proc/net/dev > net/$ns/dev
+	$in cat /proc/net/ptype > net/$ns/ptype
+	$in readlink /proc/self/ns/net | tr -dc 0-9 > net/$ns/inum
+done
+cat /proc/net/softnet_stat > softnet_stat
+cat /proc/modules > modules
+cat /proc/version > version
+cat /proc/kallsyms > kallsyms
+cat /proc/iomem > iomem
+cat /proc/cmdline > cmdline
+cat /sys/devices/system/cpu/possible > cpu_possible
+nproc > nproc
+cat /proc/net/llc/core > llc_core 2>/dev/null || rm -f llc_core
+cat /proc/meminfo > meminfo
+ls -l /sys/kernel/btf > btf/list
+cd /tmp/facts && find . -type f > /dev/null
+`
+
+// captureFacts stores the guest's facts in dir, with the truth about what was
+// injected beside them.
+func (g *guest) captureFacts(dir string, t *truth) error {
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if _, err := g.run(factsScript); err != nil {
+		return err
+	}
+	if err := g.fetchDir("/tmp/facts", dir); err != nil {
+		return err
+	}
+	return t.write(filepath.Join(dir, "truth.json"))
+}
