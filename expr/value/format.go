@@ -1,0 +1,252 @@
+package value
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"kinspect/btf"
+	"kinspect/kmem"
+)
+
+// Format says how values are printed. The zero value is not useful: start from
+// [DefaultFormat].
+type Format struct {
+	Depth    int // structs nested deeper are printed as { … }
+	Elements int // elements of an array that are printed before the rest is cut
+	Width    int // a struct or array that fits into this many columns is one line
+}
+
+// DefaultFormat is how the command line prints.
+var DefaultFormat = Format{Depth: 4, Elements: 16, Width: 100}
+
+// maxOutput bounds the text of one value, whatever its type claims.
+const maxOutput = 1 << 20
+
+// Text prints the value as drgn does, "(u64)48". Where a part cannot be read the
+// text says so in its place, and the error is that of the first such part.
+func (v Value) Text(f Format) (string, error) {
+	p := &printer{Format: f, k: v.k}
+	if t, ok := btf.Underlying(v.typ).(*btf.Pointer); ok {
+		// A pointer to a struct shows what it points to, as drgn does.
+		if _, ok := btf.Underlying(t.Target()).(*btf.Struct); ok && v.place != perCPU {
+			if a, err := v.Pointer(); err == nil && a != 0 {
+				if d, err := v.Deref(); err == nil {
+					return fmt.Sprintf("*(%s)%s = %s", v.typ, a, p.braces(d, 0)), p.err
+				}
+			}
+		}
+	}
+	return p.value(v, 0), p.err
+}
+
+type printer struct {
+	Format
+	k    *Kernel
+	err  error
+	used int
+}
+
+// fault notes the first error and returns what stands in the value's place.
+func (p *printer) fault(err error) string {
+	if p.err == nil {
+		p.err = err
+	}
+	if f := kmem.AsFault(err); f != nil {
+		return fmt.Sprintf("<%s at %#x>", f.Reason, f.Addr)
+	}
+	return "<" + err.Error() + ">"
+}
+
+func (p *printer) value(v Value, depth int) string {
+	return fmt.Sprintf("(%s)%s", v.typ, p.bare(v, depth))
+}
+
+// bare prints a value without the type before it.
+func (p *printer) bare(v Value, depth int) string {
+	if v.place == perCPU {
+		return fmt.Sprintf("<per-CPU variable at %s: per_cpu(…, CPU) gives one CPU's>", v.addr)
+	}
+	switch t := btf.Underlying(v.typ).(type) {
+	case *btf.Int:
+		return p.integer(v, t)
+	case *btf.Enum:
+		n, err := v.Num()
+		if err != nil {
+			return p.fault(err)
+		}
+		return enumText(t, n)
+	case *btf.Pointer:
+		return p.pointer(v, t)
+	case *btf.Struct, *btf.Array:
+		return p.braces(v, depth)
+	case *btf.FuncProto:
+		if a, ok := v.Addr(); ok {
+			return p.k.Symbolize(a) + " = " + a.String()
+		}
+	case *btf.Void:
+		return "<void>"
+	}
+	data, err := v.Bytes()
+	if err != nil {
+		return p.fault(err)
+	}
+	return fmt.Sprintf("<%x>", data)
+}
+
+func (p *printer) integer(v Value, t *btf.Int) string {
+	n, err := v.Num()
+	if err != nil {
+		data, berr := v.Bytes()
+		if berr != nil {
+			return p.fault(berr)
+		}
+		return fmt.Sprintf("0x%x", reversed(data))
+	}
+	if width := v.BigEndianBits(); width != 0 {
+		digits := width / 4
+		return fmt.Sprintf("%#0*x (raw %#0*x)", digits+2, Swap(n.Bits, width), digits+2, n.Bits)
+	}
+	switch {
+	case t.Bool && n.Bits <= 1:
+		return strconv.FormatBool(n.Bits == 1)
+	case n.Signed:
+		return strconv.FormatInt(int64(n.Bits), 10)
+	}
+	return strconv.FormatUint(n.Bits, 10)
+}
+
+// reversed turns little-endian bytes into the order in which one writes digits.
+func reversed(b []byte) []byte {
+	out := make([]byte, len(b))
+	for i, c := range b {
+		out[len(b)-1-i] = c
+	}
+	return out
+}
+
+func enumText(t *btf.Enum, n Num) string {
+	for _, e := range t.Values() {
+		if e.Value == n.Bits {
+			return e.Name
+		}
+	}
+	if n.Signed {
+		return strconv.FormatInt(int64(n.Bits), 10)
+	}
+	return strconv.FormatUint(n.Bits, 10)
+}
+
+// pointer prints symbol+offset before the address where a symbol is known, and
+// the string behind a char pointer.
+func (p *printer) pointer(v Value, t *btf.Pointer) string {
+	a, err := v.Pointer()
+	if err != nil {
+		return p.fault(err)
+	}
+	if a == 0 {
+		return "0x0"
+	}
+	if isChar(t.Target()) && a.IsKernel() {
+		if s, err := v.CString(); err == nil {
+			return a.String() + " = " + Quote(s)
+		}
+	}
+	if sym := p.k.Symbolize(a); sym != a.String() {
+		return sym + " = " + a.String()
+	}
+	return a.String()
+}
+
+// braces prints a struct, union or array, on one line if it fits.
+func (p *printer) braces(v Value, depth int) string {
+	switch t := btf.Underlying(v.typ).(type) {
+	case *btf.Struct:
+		if depth == 0 {
+			return "(" + v.typ.String() + ")" + p.structText(v, t, depth)
+		}
+		return p.structText(v, t, depth)
+	case *btf.Array:
+		return p.array(v, t, depth)
+	}
+	return p.bare(v, depth)
+}
+
+func (p *printer) structText(v Value, t *btf.Struct, depth int) string {
+	if p.used > maxOutput {
+		return "{ … }"
+	}
+	if t.Name == "list_head" && !t.Union {
+		if empty, err := ListEmpty(v); err == nil && empty {
+			a, _ := v.Addr()
+			return fmt.Sprintf("{ empty: .next = .prev = %s, the list_head itself }", a)
+		}
+	}
+	if depth >= p.Depth {
+		return "{ … }"
+	}
+	var items []string
+	for _, m := range t.Members() {
+		mv, err := v.at(m.Type, uint64(m.BitOffset), m.BitSize)
+		if err != nil {
+			items = append(items, p.fault(err))
+			continue
+		}
+		text := p.value(mv, depth+1)
+		if m.Name != "" {
+			text = "." + m.Name + " = " + text
+		}
+		items = append(items, text)
+	}
+	return p.join(items, depth)
+}
+
+func (p *printer) array(v Value, t *btf.Array, depth int) string {
+	if isChar(t.Elem()) && t.Len > 0 {
+		s, err := v.CString()
+		if err != nil {
+			return p.fault(err)
+		}
+		return Quote(s)
+	}
+	var items []string
+	for i := range int64(t.Len) {
+		if i >= int64(p.Elements) {
+			items = append(items, fmt.Sprintf("… %d more", int64(t.Len)-i))
+			break
+		}
+		e, err := v.Index(i)
+		if err != nil {
+			return p.fault(err)
+		}
+		if p.used > maxOutput {
+			break
+		}
+		items = append(items, p.bare(e, depth+1))
+	}
+	return p.join(items, depth)
+}
+
+// join puts items into braces: on one line if they fit, else one a line,
+// indented by tabs.
+func (p *printer) join(items []string, depth int) string {
+	if len(items) == 0 {
+		return "{}"
+	}
+	n, multi := 4+8*depth, false
+	for _, s := range items {
+		n += len(s) + 2
+		p.used += len(s)
+		multi = multi || strings.Contains(s, "\n")
+	}
+	if !multi && n <= p.Width {
+		return "{ " + strings.Join(items, ", ") + " }"
+	}
+	var b strings.Builder
+	b.WriteString("{\n")
+	for _, s := range items {
+		b.WriteString("\t" + strings.ReplaceAll(s, "\n", "\n\t") + ",\n")
+	}
+	b.WriteString("}")
+	return b.String()
+}

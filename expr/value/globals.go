@@ -1,0 +1,187 @@
+package value
+
+import (
+	"errors"
+	"fmt"
+
+	"kinspect/btf"
+	"kinspect/kmem"
+)
+
+// globalTypes gives global variables the types that BTF does not: it knows those
+// of per-CPU variables alone. A new row is all that a new global needs. A type
+// with an empty [] gets its length from the distance to the next symbol. Every
+// row is checked against the kernel that it is used on: the symbol must be
+// there, the type must be in that kernel's BTF, and it must fit into the room up
+// to the next symbol.
+var globalTypes = map[string]string{
+	"init_net":            "struct net",                 // net/core/net_namespace.c
+	"net_namespace_list":  "struct list_head",           // net/core/net_namespace.c
+	"ptype_base":          "struct list_head[16]",       // net/core/dev.c: PTYPE_HASH_SIZE heads
+	"ptype_all":           "struct list_head",           // net/core/dev.c, until it moved to net_hotdata (6.9) and to struct net (6.15)
+	"net_hotdata":         "struct net_hotdata",         // net/core/hotdata.c, since 6.9
+	"netdev_max_backlog":  "int",                        // net/core/dev.c, until it moved to net_hotdata (6.9)
+	"memalloc_socks_key":  "struct static_key_false",    // net/core/sock.c
+	"netstamp_needed_key": "struct static_key_false",    // net/core/dev.c
+	"prog_idr":            "struct idr",                 // kernel/bpf/syscall.c
+	"llc_sap_list":        "struct list_head",           // net/llc/llc_core.c, module llc
+	"modules":             "struct list_head",           // kernel/module/main.c
+	"btf_modules":         "struct list_head",           // kernel/bpf/btf.c
+	"init_task":           "struct task_struct",         // init/init_task.c
+	"init_uts_ns":         "struct uts_namespace",       // init/version.c
+	"init_pid_ns":         "struct pid_namespace",       // kernel/pid.c
+	"init_user_ns":        "struct user_namespace",      // kernel/user.c
+	"init_mm":             "struct mm_struct",           // mm/init-mm.c
+	"__per_cpu_offset":    "unsigned long[]",            // arch/x86/kernel/setup_percpu.c
+	"__cpu_possible_mask": "struct cpumask",             // kernel/cpu.c
+	"__cpu_online_mask":   "struct cpumask",             // kernel/cpu.c
+	"__cpu_present_mask":  "struct cpumask",             // kernel/cpu.c
+	"nr_cpu_ids":          "unsigned int",               // lib/cpumask.c, kernel/smp.c
+	"jiffies":             "unsigned long",              // kernel/time/timer.c
+	"jiffies_64":          "u64",                        // kernel/time/timer.c
+	"linux_banner":        "char[]",                     // init/version.c
+	"saved_command_line":  "char *",                     // init/main.c
+	"system_state":        "enum system_states",         // init/main.c
+	"panic_on_oops":       "int",                        // kernel/panic.c
+	"slab_caches":         "struct list_head",           // mm/slab_common.c
+	"inet_protos":         "struct net_protocol *[256]", // net/ipv4/protocol.c
+	"udp_table":           "struct udp_table",           // net/ipv4/udp.c
+	"tcp_hashinfo":        "struct inet_hashinfo",       // net/ipv4/tcp_ipv4.c
+}
+
+// GlobalNames lists the globals of the table, for completion.
+func GlobalNames() []string {
+	out := make([]string, 0, len(globalTypes))
+	for n := range globalTypes {
+		out = append(out, n)
+	}
+	return out
+}
+
+// ErrNoSymbol says that no symbol has the name.
+var ErrNoSymbol = errors.New("no symbol of that name")
+
+// Global is the variable or function of that name: typed by the table above, by
+// BTF (per-CPU variables, functions, and whatever else newer kernels describe),
+// or an error that says what is missing.
+func (k *Kernel) Global(name string) (Value, error) {
+	k.globalsMu.Lock()
+	v, ok := k.globals[name]
+	k.globalsMu.Unlock()
+	if ok {
+		return v, nil
+	}
+	v, err := k.findGlobal(name)
+	if err != nil {
+		return Value{}, err
+	}
+	k.globalsMu.Lock()
+	k.globals[name] = v
+	k.globalsMu.Unlock()
+	return v, nil
+}
+
+func (k *Kernel) findGlobal(name string) (Value, error) {
+	if _, err := k.Symbols(); err != nil {
+		return Value{}, err
+	}
+	sym, ok := k.LookupSymbol(name)
+	if !ok {
+		return Value{}, fmt.Errorf("%w: %s", ErrNoSymbol, Printable(name))
+	}
+	types, err := k.Types()
+	if err != nil {
+		return Value{}, err
+	}
+	if sym.Module != "" {
+		if spec, err := k.ModuleTypes(sym.Module); err == nil {
+			types = spec
+		}
+	}
+	if c, ok := globalTypes[name]; ok {
+		return k.fromTable(types, sym, c)
+	}
+	if t, err := types.Var(name); err == nil {
+		v := k.Ref(t.Type(), sym.Addr)
+		if k.isPerCPU(sym) {
+			v.place = perCPU
+		}
+		return v, nil
+	}
+	if f, err := types.Func(name); err == nil {
+		return k.Ref(f.Type(), sym.Addr), nil
+	}
+	return Value{}, fmt.Errorf("%s is at %s, but neither BTF nor the table of globals knows its type", Printable(name), sym.Addr)
+}
+
+// isPerCPU reports whether a symbol is in the per-CPU section: an offset from
+// zero before 6.15, a kernel address between the section's bounds after.
+func (k *Kernel) isPerCPU(sym kmem.Symbol) bool {
+	if !sym.Addr.IsKernel() {
+		return true
+	}
+	syms, err := k.Symbols()
+	if err != nil {
+		return false
+	}
+	start, ok1 := syms.Lookup("__per_cpu_start")
+	end, ok2 := syms.Lookup("__per_cpu_end")
+	return ok1 && ok2 && sym.Addr >= start.Addr && sym.Addr < end.Addr
+}
+
+func (k *Kernel) fromTable(types *btf.Spec, sym kmem.Symbol, c string) (Value, error) {
+	open := len(c) > 2 && c[len(c)-2:] == "[]"
+	if open {
+		c = c[:len(c)-2]
+	}
+	t, err := types.ParseType(c)
+	if err != nil {
+		return Value{}, fmt.Errorf("the type of %s: %w", sym.Name, err)
+	}
+	size, err := btf.Sizeof(t)
+	if err != nil {
+		return Value{}, fmt.Errorf("the type of %s: %w", sym.Name, err)
+	}
+	room, known := k.room(sym)
+	if open {
+		if !known || size == 0 || room/size == 0 {
+			return Value{}, fmt.Errorf("cannot tell how long the array %s is", sym.Name)
+		}
+		t = btf.NewArray(t, uint32(min(room/size, 1<<20)))
+	} else if known && size > room {
+		return Value{}, fmt.Errorf("%s has room for %d bytes, but %s is %d bytes large: it has another type in this kernel", sym.Name, room, c, size)
+	}
+	return k.Ref(t, sym.Addr), nil
+}
+
+// room is the distance from a symbol of vmlinux to the next, in bytes.
+func (k *Kernel) room(sym kmem.Symbol) (uint64, bool) {
+	if sym.Module != "" || !sym.Addr.IsKernel() {
+		return 0, false
+	}
+	syms, err := k.Symbols()
+	if err != nil {
+		return 0, false
+	}
+	// The symbol's extent is found by halving: At names the symbol that holds an
+	// address, and extents have no gaps.
+	lo, hi := uint64(1), uint64(1)
+	holds := func(off uint64) bool {
+		s, _, ok := syms.At(sym.Addr + kmem.Addr(off))
+		return ok && s.Addr == sym.Addr
+	}
+	for holds(hi) {
+		lo = hi
+		if hi *= 2; hi > 1<<28 {
+			return 0, false
+		}
+	}
+	for lo+1 < hi {
+		if mid := lo + (hi-lo)/2; holds(mid) {
+			lo = mid
+		} else {
+			hi = mid
+		}
+	}
+	return hi, true
+}

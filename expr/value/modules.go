@@ -1,0 +1,285 @@
+package value
+
+import (
+	"fmt"
+	"sort"
+	"sync"
+
+	"kinspect/kmem"
+)
+
+// Limits of walks over lists of the kernel, far above what real kernels hold.
+const (
+	maxModules       = 4096
+	maxModuleSymbols = 1 << 20
+)
+
+// Module is one loaded module.
+type Module struct {
+	Name   string
+	Value  Value // *(struct module *)
+	ranges []addrRange
+
+	k        *Kernel
+	symsOnce sync.Once
+	byAddr   []kmem.Symbol // sorted by address
+	byName   map[string]int
+	symsErr  error
+}
+
+type addrRange struct {
+	start kmem.Addr
+	size  uint64
+}
+
+func (r addrRange) holds(a kmem.Addr) bool { return a >= r.start && uint64(a-r.start) < r.size }
+
+// ModuleBTF is where a module's BTF lies in memory.
+type ModuleBTF struct {
+	Module string
+	Addr   kmem.Addr
+	Size   uint64
+}
+
+// Modules lists the loaded modules, newest first as the kernel does.
+func (k *Kernel) Modules() ([]*Module, error) {
+	k.modsOnce.Do(func() { k.mods, k.modsErr = k.readModules() })
+	return k.mods, k.modsErr
+}
+
+func (k *Kernel) readModules() ([]*Module, error) {
+	head, err := k.Global("modules")
+	if err != nil {
+		return nil, err
+	}
+	st, err := k.Struct("module")
+	if err != nil {
+		return nil, err
+	}
+	var mods []*Module
+	err = EachEntry(head, st, "list", maxModules, func(v Value) error {
+		m := &Module{Value: v, k: k}
+		name, err := v.Path("name")
+		if err != nil {
+			return err
+		}
+		if m.Name, err = name.CString(); err != nil {
+			return err
+		}
+		if m.ranges, err = moduleRanges(k, v); err != nil {
+			return err
+		}
+		mods = append(mods, m)
+		return nil
+	})
+	if err != nil {
+		return mods, fmt.Errorf("walking the list of modules: %w", err)
+	}
+	return mods, nil
+}
+
+// moduleRanges is the memory that holds a module's code and data. It moved from
+// struct module.core_layout to an array of regions, mem[], in 6.4
+// (include/linux/module.h, ac3b43283923).
+func moduleRanges(k *Kernel, v Value) ([]addrRange, error) {
+	one := func(v Value) (addrRange, error) {
+		base, err := v.UintPath("base")
+		if err != nil {
+			return addrRange{}, err
+		}
+		size, err := v.UintPath("size")
+		return addrRange{kmem.Addr(base), size}, err
+	}
+	if k.HasMember("module", "mem") {
+		mem, err := v.Path("mem")
+		if err != nil {
+			return nil, err
+		}
+		n, _ := mem.Len()
+		var ranges []addrRange
+		for i := range n {
+			region, err := mem.Index(int64(i))
+			if err != nil {
+				return nil, err
+			}
+			r, err := one(region)
+			if err != nil {
+				return nil, err
+			}
+			if r.size > 0 {
+				ranges = append(ranges, r)
+			}
+		}
+		return ranges, nil
+	}
+	layout, err := v.Path("core_layout")
+	if err != nil {
+		return nil, err
+	}
+	r, err := one(layout)
+	return []addrRange{r}, err
+}
+
+// ModuleBTFs tells where the kernel keeps the BTF of each module. A kernel that
+// has no such list (before 5.11, or without CONFIG_DEBUG_INFO_BTF_MODULES) has
+// none, and no error.
+func (k *Kernel) ModuleBTFs() ([]ModuleBTF, error) {
+	syms, err := k.Symbols()
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := syms.Lookup("btf_modules"); !ok {
+		return nil, nil
+	}
+	st, err := k.Struct("btf_module")
+	if err != nil {
+		return nil, nil
+	}
+	head, err := k.Global("btf_modules")
+	if err != nil {
+		return nil, err
+	}
+	var out []ModuleBTF
+	err = EachEntry(head, st, "list", maxModules, func(v Value) error {
+		b, err := v.Path("btf")
+		if err != nil {
+			return err
+		}
+		name, err := b.Path("name")
+		if err != nil {
+			return err
+		}
+		s, err := name.CString()
+		if err != nil {
+			return err
+		}
+		addr, err := b.UintPath("data")
+		if err != nil {
+			return err
+		}
+		size, err := b.UintPath("data_size")
+		if err != nil {
+			return err
+		}
+		if size > maxBTF {
+			return fmt.Errorf("the BTF of module %s claims %d bytes", Printable(s), size)
+		}
+		out = append(out, ModuleBTF{s, kmem.Addr(addr), size})
+		return nil
+	})
+	return out, err
+}
+
+// symbols reads the module's own table: struct mod_kallsyms holds ELF symbols,
+// their names and, since 5.2, their nm letters in typetab (kernel/module/kallsyms.c).
+func (m *Module) symbols() ([]kmem.Symbol, error) {
+	m.symsOnce.Do(func() { m.byAddr, m.symsErr = m.readSymbols() })
+	return m.byAddr, m.symsErr
+}
+
+func (m *Module) readSymbols() ([]kmem.Symbol, error) {
+	ks, err := m.Value.Path("kallsyms")
+	if err != nil {
+		return nil, err
+	}
+	if p, err := ks.Uint(); err != nil || p == 0 {
+		return nil, err
+	}
+	var num, symtab, strtab, typetab uint64
+	for _, f := range []struct {
+		name string
+		to   *uint64
+	}{{"num_symtab", &num}, {"symtab", &symtab}, {"strtab", &strtab}, {"typetab", &typetab}} {
+		if *f.to, err = ks.UintPath(f.name); err != nil {
+			return nil, err
+		}
+	}
+	if num > maxModuleSymbols {
+		return nil, fmt.Errorf("module %s claims %d symbols", Printable(m.Name), num)
+	}
+	// Elf64_Sym: st_name u32, st_info u8, st_other u8, st_shndx u16, st_value u64, st_size u64.
+	const symSize = 24
+	table := make([]byte, num*symSize)
+	if err := m.k.ReadMem(kmem.Addr(symtab), table); err != nil {
+		return nil, fmt.Errorf("reading the symbols of module %s: %w", Printable(m.Name), err)
+	}
+	letters := make([]byte, num)
+	if typetab == 0 || m.k.ReadMem(kmem.Addr(typetab), letters) != nil {
+		letters = nil
+	}
+	names := newStringWindow(m.k, kmem.Addr(strtab))
+	var out []kmem.Symbol
+	for i := range int(num) {
+		e := table[i*symSize:]
+		value := kmem.Addr(le64(e[8:]))
+		shndx := le16(e[6:])
+		if shndx == 0 || !m.holds(value) {
+			continue
+		}
+		name, err := names.at(le32(e))
+		if err != nil || name == "" {
+			continue
+		}
+		letter := byte('?')
+		if letters != nil {
+			letter = letters[i]
+		}
+		out = append(out, kmem.Symbol{Name: name, Addr: value, Type: letter, Module: m.Name})
+	}
+	sort.SliceStable(out, func(i, j int) bool { return out[i].Addr < out[j].Addr })
+	m.byName = make(map[string]int, len(out))
+	for i, s := range out {
+		if _, ok := m.byName[s.Name]; !ok {
+			m.byName[s.Name] = i
+		}
+	}
+	return out, nil
+}
+
+func (m *Module) holds(a kmem.Addr) bool {
+	for _, r := range m.ranges {
+		if r.holds(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// stringWindow reads NUL-terminated strings out of one table, a page at a time.
+type stringWindow struct {
+	r     kmem.Reader
+	base  kmem.Addr
+	pages map[kmem.Addr][]byte
+}
+
+func newStringWindow(r kmem.Reader, base kmem.Addr) *stringWindow {
+	return &stringWindow{r, base, map[kmem.Addr][]byte{}}
+}
+
+// maxSymbolName is the kernel's KSYM_NAME_LEN (512 since 6.1).
+const maxSymbolName = 512
+
+func (w *stringWindow) at(off uint32) (string, error) {
+	a := w.base.Add(int64(off))
+	var out []byte
+	for len(out) < maxSymbolName {
+		page, ok := w.pages[a.Page()]
+		if !ok {
+			page = make([]byte, kmem.PageSize)
+			if err := w.r.ReadMem(a.Page(), page); err != nil {
+				s, _, err := kmem.ReadCString(w.r, a, maxSymbolName)
+				return string(out) + s, err
+			}
+			w.pages[a.Page()] = page
+		}
+		rest := page[a-a.Page():]
+		for i, c := range rest {
+			if c == 0 {
+				return string(append(out, rest[:i]...)), nil
+			}
+		}
+		out = append(out, rest...)
+		a = a.Page().Add(kmem.PageSize)
+	}
+	return string(out), nil
+}

@@ -1,0 +1,83 @@
+package value
+
+import (
+	"fmt"
+	"sort"
+
+	"kinspect/kmem"
+)
+
+// LookupSymbol finds a symbol of vmlinux, or of a module.
+func (k *Kernel) LookupSymbol(name string) (kmem.Symbol, bool) {
+	if syms, err := k.Symbols(); err == nil {
+		if s, ok := syms.Lookup(name); ok {
+			return s, true
+		}
+	}
+	mods, _ := k.Modules()
+	for _, m := range mods {
+		syms, err := m.symbols()
+		if err != nil {
+			continue
+		}
+		if i, ok := m.byName[name]; ok {
+			return syms[i], true
+		}
+	}
+	return kmem.Symbol{}, false
+}
+
+// SymbolAt finds the symbol of vmlinux or of a module that holds a, and a's
+// distance from its start in bytes.
+func (k *Kernel) SymbolAt(a kmem.Addr) (kmem.Symbol, uint64, bool) {
+	if !a.IsKernel() {
+		return kmem.Symbol{}, 0, false
+	}
+	if syms, err := k.Symbols(); err == nil {
+		if s, off, ok := syms.At(a); ok {
+			return s, off, true
+		}
+	}
+	mods, _ := k.Modules()
+	for _, m := range mods {
+		if !m.holds(a) {
+			continue
+		}
+		syms, err := m.symbols()
+		if err != nil {
+			return kmem.Symbol{}, 0, false
+		}
+		i := sort.Search(len(syms), func(i int) bool { return syms[i].Addr > a }) - 1
+		if i < 0 {
+			return kmem.Symbol{}, 0, false
+		}
+		for i > 0 && syms[i-1].Addr == syms[i].Addr {
+			i--
+		}
+		return syms[i], uint64(a - syms[i].Addr), true
+	}
+	return kmem.Symbol{}, 0, false
+}
+
+// Symbolize names an address as the kernel's %pS does,
+// "bond_handle_frame+0x0 [bonding]", or gives it in hexadecimal.
+func (k *Kernel) Symbolize(a kmem.Addr) string {
+	s, off, ok := k.SymbolAt(a)
+	if !ok {
+		return a.String()
+	}
+	out := fmt.Sprintf("%s+%#x", Printable(s.Name), off)
+	if s.Module != "" {
+		out += " [" + Printable(s.Module) + "]"
+	}
+	return out
+}
+
+// FuncName is the bare name of the function that starts at a, without module
+// and offset, or "" where none starts there.
+func (k *Kernel) FuncName(a kmem.Addr) string {
+	if s, off, ok := k.SymbolAt(a); ok && off == 0 {
+		return s.Name
+	}
+	return ""
+}
