@@ -9,8 +9,9 @@ import (
 // Limits of a declaration: no C program comes near them, cyclic types of a bad
 // blob would have no end without them.
 const (
-	maxDeclTypes  = 4096 // types visited for one declaration
-	maxParamDepth = 16   // function types within parameters of function types
+	maxDeclTypes  = 1024    // types visited for one declaration
+	maxDeclLen    = 1 << 16 // bytes of text
+	maxParamDepth = 16      // function types within parameters of function types
 )
 
 // CDecl returns the C declaration of name as a t: "struct list_head
@@ -42,7 +43,7 @@ type declarator struct {
 func (d *declarator) declare(t Type, inner string, depth int) string {
 	var quals, tags string // of the type to come, not yet written
 	for {
-		if d.budget--; d.budget < 0 {
+		if d.budget--; d.budget < 0 || len(inner) > maxDeclLen {
 			return join("...", inner)
 		}
 		switch v := t.(type) {
@@ -122,7 +123,7 @@ func (d *declarator) params(t *FuncProto, depth int) string {
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		if d.budget < 0 {
+		if d.budget < 0 || b.Len() > maxDeclLen {
 			b.WriteString("...")
 			break
 		}

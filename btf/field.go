@@ -138,7 +138,7 @@ func index(t Type, s string) (elem Type, off uint64, n int, err error) {
 
 // maxLookups bounds the members that one search looks at: anonymous members that
 // contain each other have no end, and may double at each level before that.
-const maxLookups = 1 << 20
+const maxLookups = 1 << 18
 
 // lookup finds a member of t or of its anonymous members. It compares names where
 // they are, in the blob, and decodes nothing but what it returns.
@@ -152,7 +152,7 @@ func (t *Struct) lookup(name string, depth int, budget *int) (Field, bool) {
 			m := t.member(i)
 			return Field{name, m.Type, uint64(m.BitOffset), m.BitSize}, true
 		}
-		if len(t.spec.nameBytes(off)) != 0 {
+		if !t.spec.nameEmpty(off) {
 			continue
 		}
 		m := t.member(i)

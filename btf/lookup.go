@@ -1,12 +1,12 @@
 package btf
 
-import "bytes"
+import (
+	"bytes"
+	"iter"
+)
 
-// find returns the IDs of s's own types of the kinds with the name, lowest
-// first, at most max of them (0: all).
-//
-// There is no table of names: of 130,000 types a question needs few, and one
-// pass over the types of the right kind costs less than hashing all names.
+// find returns the IDs of s's own types of the kinds with the name, by kind and
+// within a kind lowest first, at most max of them (0: all).
 func (s *Spec) find(kinds Kinds, name string, max int) []ID {
 	if name == "" {
 		return nil
@@ -16,12 +16,10 @@ func (s *Spec) find(kinds Kinds, name string, max int) []ID {
 		if kindSets[kind]&kinds == 0 {
 			continue
 		}
-		for i := range s.ofKind(byte(kind)) {
-			if s.nameIs(le.Uint32(s.types[s.offsets[i]:]), name) {
-				ids = append(ids, s.firstID+ID(i))
-				if len(ids) == max {
-					return ids
-				}
+		for i := range s.named(byte(kind), name) {
+			ids = append(ids, s.firstID+ID(i))
+			if len(ids) == max {
+				return ids
 			}
 		}
 	}
@@ -29,7 +27,7 @@ func (s *Spec) find(kinds Kinds, name string, max int) []ID {
 }
 
 // ofKind yields the indices of s's own types of a kind.
-func (s *Spec) ofKind(kind byte) func(yield func(int) bool) {
+func (s *Spec) ofKind(kind byte) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for i := 0; i < len(s.kinds); i++ {
 			n := bytes.IndexByte(s.kinds[i:], kind)

@@ -6,17 +6,17 @@ import (
 	"strings"
 )
 
-// names yields the names of the kinds as bytes of the blob, unsorted and with
-// repetitions.
-func (s *Spec) names(kinds Kinds) iter.Seq[[]byte] {
-	return func(yield func([]byte) bool) {
+// eachName yields the offset of every name of the kinds and the blob whose type
+// has it, unsorted and with repetitions.
+func (s *Spec) eachName(kinds Kinds) iter.Seq2[*Spec, uint32] {
+	return func(yield func(*Spec, uint32) bool) {
 		for b := s; b != nil; b = b.base {
 			for i, kind := range b.kinds {
 				if kindSets[kind]&kinds == 0 {
 					continue
 				}
-				name := b.nameBytes(le.Uint32(b.types[b.offsets[i]:]))
-				if len(name) != 0 && !yield(name) {
+				off := le.Uint32(b.types[b.offsets[i]:])
+				if !b.nameEmpty(off) && !yield(b, off) {
 					return
 				}
 			}
@@ -28,8 +28,8 @@ func (s *Spec) names(kinds Kinds) iter.Seq[[]byte] {
 // name with several definitions comes several times.
 func (s *Spec) Names(kinds Kinds) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for b := range s.names(kinds) {
-			if !yield(string(b)) {
+		for b, off := range s.eachName(kinds) {
+			if !yield(b.nameAt(off)) {
 				return
 			}
 		}
@@ -40,9 +40,9 @@ func (s *Spec) Names(kinds Kinds) iter.Seq[string] {
 // each once, the first limit of them (0: all).
 func (s *Spec) NamesWithPrefix(kinds Kinds, prefix string, limit int) []string {
 	var names []string
-	for b := range s.names(kinds) {
-		if len(b) >= len(prefix) && string(b[:len(prefix)]) == prefix {
-			names = append(names, string(b))
+	for b, off := range s.eachName(kinds) {
+		if name := b.nameBytes(off); len(name) >= len(prefix) && string(name[:len(prefix)]) == prefix {
+			names = append(names, b.nameAt(off))
 		}
 	}
 	slices.SortFunc(names, strings.Compare)

@@ -114,8 +114,8 @@ func lower(c byte) byte {
 // a slip of. It looks at every name, which takes a few milliseconds for vmlinux.
 func (s *Spec) NearNames(kinds Kinds, name string) []string {
 	n := nearSearch{name: name}
-	for have := range s.names(kinds) {
-		n.try(have)
+	for b, off := range s.eachName(kinds) {
+		n.try(b.nameBytes(off))
 	}
 	return n.result()
 }

@@ -1,7 +1,6 @@
 package btf
 
 import (
-	"bytes"
 	"fmt"
 	"sync"
 )
@@ -29,6 +28,9 @@ type Spec struct {
 
 	mu    sync.RWMutex
 	cache map[ID]Type
+
+	names  nameStore
+	tables [kindMax + 1]nameTable
 }
 
 // Parse reads the BTF of a kernel image. It keeps a reference to data, which
@@ -128,32 +130,6 @@ func (s *Spec) FirstID() ID { return s.firstID }
 // all could: a kind that is newer than this package in a blob without a layout
 // section.
 func (s *Spec) Incomplete() error { return s.incomplete }
-
-// nameBytes returns the bytes of the string at off, without the NUL. A bad
-// offset gives none: a name that cannot be read must not keep the rest from use.
-func (s *Spec) nameBytes(off uint32) []byte {
-	for off < s.firstStr {
-		s = s.base
-	}
-	off -= s.firstStr
-	if uint64(off) >= uint64(len(s.strings)) {
-		return nil
-	}
-	b := s.strings[off:]
-	return b[:bytes.IndexByte(b, 0)] // the section ends with a NUL
-}
-
-func (s *Spec) nameAt(off uint32) string { return string(s.nameBytes(off)) }
-
-// nameIs reports whether the string at off is name, without looking for its end.
-func (s *Spec) nameIs(off uint32, name string) bool {
-	for off < s.firstStr {
-		s = s.base
-	}
-	i := uint64(off - s.firstStr)
-	end := i + uint64(len(name))
-	return end < uint64(len(s.strings)) && s.strings[end] == 0 && string(s.strings[i:end]) == name
-}
 
 // record returns the bytes of the type, from its header to the end of what
 // follows it. id must be one of s's own.
