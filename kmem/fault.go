@@ -41,11 +41,11 @@ func (r Reason) String() string {
 // Fault is the error of every read that could not be served. Errors of readers
 // wrap it: use [errors.As], or [AsFault].
 type Fault struct {
-	Addr     uint64 // the first byte that could not be read
-	Physical bool   // Addr is physical, not virtual
-	Len      uint64 // bytes that were asked for from Addr on
-	Reason   Reason
-	Detail   string // what else is known, may be empty
+	Addr     uint64 `json:"addr"`               // the first byte that could not be read
+	Physical bool   `json:"physical,omitempty"` // Addr is physical, not virtual
+	Len      uint64 `json:"len"`                // bytes that were asked for from Addr on
+	Reason   Reason `json:"reason"`             // a number in JSON: snapshots hold it
+	Detail   string `json:"detail,omitempty"`   // what else is known, may be empty
 }
 
 // Error tells address, length and reason in one line.

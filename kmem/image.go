@@ -182,13 +182,10 @@ func (img *Image) walk(addr uint64) (phys, run uint64, err error) {
 	if img.tables != nil {
 		return img.tables.translate(addr)
 	}
-	f := &Fault{Addr: addr, Len: 1, Reason: Unmapped}
 	if img.snapshot != nil {
-		f.Reason, f.Detail = Filtered, "a snapshot holds only what its command read: "+img.snapshot.commandLine()
-	} else if img.tablesErr != nil {
-		f.Detail = img.tablesErr.Error()
+		return 0, 0, img.snapshot.fault(addr)
 	}
-	return 0, 0, f
+	return 0, 0, &Fault{Addr: addr, Len: 1, Reason: Unmapped, Detail: img.tablesErr.Error()}
 }
 
 // resized gives a fault the length that the caller asked for.
@@ -234,20 +231,24 @@ func segmentPart(s *segment, addr uint64, buf []byte) int {
 
 // readSegment reads the first n bytes of buf at addr, all within s.
 func (img *Image) readSegment(s *segment, addr uint64, buf []byte, n int, physical bool) error {
-	f := Fault{Addr: addr, Physical: physical, Len: uint64(len(buf))}
 	off := s.off + (addr - s.start)
-	switch s.kind {
-	case filtered:
-		f.Reason = Filtered
-		return &f
-	case truncated:
-		f.Reason, f.Detail = Truncated, img.truncation(off)
-		return &f
+	if s.kind == present {
+		err := img.file.readAt(off, buf[:n])
+		if err == nil {
+			return nil
+		}
+		return img.readFault(err, off, &Fault{Addr: addr, Physical: physical, Len: uint64(len(buf))})
 	}
-	err := img.file.readAt(off, buf[:n])
+	f := &Fault{Addr: addr, Physical: physical, Len: uint64(len(buf)), Reason: Filtered}
+	if s.kind == truncated {
+		f.Reason, f.Detail = Truncated, img.truncation(off)
+	}
+	return f
+}
+
+// readFault fills in why the file's offset off could not be read.
+func (img *Image) readFault(err error, off uint64, f *Fault) error {
 	switch {
-	case err == nil:
-		return nil
 	case errors.Is(err, io.ErrUnexpectedEOF) && !img.live:
 		f.Reason, f.Detail = Truncated, img.truncation(off)
 	case img.live && (errors.Is(err, syscall.EFAULT) || errors.Is(err, syscall.EPERM)):
@@ -257,7 +258,7 @@ func (img *Image) readSegment(s *segment, addr uint64, buf []byte, n int, physic
 	default:
 		f.Reason, f.Detail = Failed, err.Error()
 	}
-	return &f
+	return f
 }
 
 func (img *Image) truncation(off uint64) string {

@@ -92,7 +92,7 @@ func (h hostPaths) refusal(err error) *HostError {
 		}
 	default:
 		e.Why = err.Error()
-		e.Do = dumpInstead
+		e.Do = "open a dump with --core FILE instead"
 	}
 	return e
 }

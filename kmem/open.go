@@ -15,11 +15,12 @@ const (
 	// maxUnpacked bounds a compressed file's content, in bytes: it is held in memory.
 	maxUnpacked = 1 << 30
 	// maxZstdWindow is the largest window that the zstd tool itself unpacks
-	// without being told to.
+	// without being told to. All files may claim minZstdWindow, which the tool
+	// writes without being told to; more takes a file that may need it, so that a
+	// lying header costs no memory.
 	maxZstdWindow = 128 << 20
-	// maxZstdRatio is more than zstd can achieve: a block of four bytes that
-	// unpacks to 128 KiB. It keeps a lying header from costing memory.
-	maxZstdRatio = 1 << 16
+	minZstdWindow = 8 << 20
+	maxZstdRatio  = 256
 )
 
 var zstdMagic = []byte{0x28, 0xb5, 0x2f, 0xfd}
@@ -84,7 +85,7 @@ func (img *Image) inMemory() bool {
 
 // unpack returns the content of a zstd file, at most limit bytes of it.
 func unpack(r io.ReaderAt, size, limit int64) ([]byte, error) {
-	window := min(maxZstdWindow, max(uint64(size)*maxZstdRatio, zstd.MinWindowSize))
+	window := min(maxZstdWindow, max(uint64(min(size, limit))*maxZstdRatio, minZstdWindow))
 	dec, err := zstd.NewReader(io.NewSectionReader(r, 0, size),
 		zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
 		zstd.WithDecoderMaxMemory(uint64(limit)), zstd.WithDecoderMaxWindow(window))
@@ -94,8 +95,11 @@ func unpack(r io.ReaderAt, size, limit int64) ([]byte, error) {
 	defer dec.Close()
 	out := bytes.NewBuffer(make([]byte, 0, unpackedHint(r, size, limit)))
 	n, err := out.ReadFrom(io.LimitReader(dec, limit+1))
-	if n > limit || errors.Is(err, zstd.ErrDecoderSizeExceeded) {
+	switch {
+	case n > limit || errors.Is(err, zstd.ErrDecoderSizeExceeded):
 		return nil, fmt.Errorf("more than %d MiB when unpacked: unpack it with zstd -d and open the result", limit>>20)
+	case errors.Is(err, zstd.ErrWindowSizeExceeded):
+		return nil, fmt.Errorf("compressed with a window of more than %d MiB: unpack it with zstd -d --long=31 and open the result", window>>20)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("damaged zstd file: after %d unpacked bytes: %w", n, err)

@@ -121,6 +121,7 @@ func (t *pageTables) walk(addr uint64) (*translation, error) {
 	if !t.canonical(addr) {
 		return nil, t.fault(addr, Unmapped, fmt.Sprintf("not a canonical address (of %d bits)", pageShift+tableBits*t.levels))
 	}
+	raw := make([]byte, 8)
 	table := t.root
 	for i := len(ptLevels) - t.levels; i < len(ptLevels); i++ {
 		level := &ptLevels[i]
@@ -129,11 +130,10 @@ func (t *pageTables) walk(addr uint64) (*translation, error) {
 			name = "PGD"
 		}
 		at := table + addr>>level.shift%(1<<tableBits)*8
-		var raw [8]byte
-		if err := t.phys(at, raw[:]); err != nil {
+		if err := t.phys(at, raw); err != nil {
 			return nil, t.noTable(addr, name, at, err)
 		}
-		entry := binary.LittleEndian.Uint64(raw[:])
+		entry := binary.LittleEndian.Uint64(raw)
 		if entry&ptePresent == 0 {
 			return nil, t.fault(addr, Unmapped, absent(name, entry))
 		}

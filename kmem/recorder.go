@@ -1,13 +1,19 @@
 package kmem
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 )
 
-// maxRecorded bounds what a recorder keeps, in bytes.
-const maxRecorded = 512 << 20
+const (
+	// maxRecorded bounds what a recorder keeps, in bytes.
+	maxRecorded = 512 << 20
+	// maxFaults bounds the failed reads that it remembers.
+	maxFaults = 4096
+)
 
 // Recorder is a [Reader] over another one that keeps a copy of each page the
 // first time that it is touched, and serves all later reads from the copy: what it
@@ -20,8 +26,9 @@ type Recorder struct {
 	r     Reader
 	limit int // pages
 
-	mu    sync.RWMutex
-	pages map[Addr]*recordedPage
+	mu     sync.RWMutex
+	pages  map[Addr]*recordedPage
+	faults map[uint64]Fault // by the first address that could not be read
 }
 
 // recordedPage is a copy of a page, or of parts of it.
@@ -35,7 +42,7 @@ type part struct{ from, to int }
 
 // NewRecorder returns a recorder that reads from r.
 func NewRecorder(r Reader) *Recorder {
-	return &Recorder{r: r, limit: maxRecorded / PageSize, pages: make(map[Addr]*recordedPage)}
+	return &Recorder{r: r, limit: maxRecorded / PageSize, pages: make(map[Addr]*recordedPage), faults: make(map[uint64]Fault)}
 }
 
 // Pages is the number of pages that it holds so far.
@@ -143,6 +150,9 @@ func (rec *Recorder) fetchRun(at Addr, pages int) bool {
 // known before stays as it was.
 func (rec *Recorder) fetchExact(addr Addr, buf []byte) error {
 	if err := rec.r.ReadMem(addr, buf); err != nil {
+		if f := AsFault(err); f != nil && !f.Physical && len(rec.faults) < maxFaults {
+			rec.faults[f.Addr] = Fault{Addr: f.Addr, Len: 1, Reason: f.Reason, Detail: f.Detail}
+		}
 		return err
 	}
 	for len(buf) > 0 {
@@ -246,4 +256,11 @@ func (rec *Recorder) ranges() []recordedRange {
 		}
 	}
 	return out
+}
+
+// sortedFaults returns the failed reads by address.
+func (rec *Recorder) sortedFaults() []Fault {
+	rec.mu.RLock()
+	defer rec.mu.RUnlock()
+	return slices.SortedFunc(maps.Values(rec.faults), func(a, b Fault) int { return cmp.Compare(a.Addr, b.Addr) })
 }

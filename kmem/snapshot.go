@@ -1,8 +1,11 @@
 package kmem
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -38,6 +41,9 @@ type SnapshotInfo struct {
 	// Facts are what the command learned from the host and not from memory, by
 	// names that its packages choose.
 	Facts map[string]json.RawMessage `json:"facts,omitempty"`
+	// Faults are the reads that failed when the snapshot was made, by address:
+	// they fail in the same way on it. WriteSnapshot takes them from the recorder.
+	Faults []Fault `json:"faults,omitempty"`
 }
 
 // commandLine is the command, fit for a message.
@@ -45,7 +51,22 @@ func (s *SnapshotInfo) commandLine() string {
 	if len(s.Command) == 0 {
 		return "no command is known"
 	}
-	return fmt.Sprintf("%q", strings.Join(s.Command, " "))
+	const longest = 200
+	line := strings.Join(s.Command, " ")
+	if len(line) > longest {
+		line = line[:longest] + "…"
+	}
+	return strconv.Quote(line)
+}
+
+// fault answers for an address that the snapshot does not hold.
+func (s *SnapshotInfo) fault(addr uint64) *Fault {
+	i, ok := slices.BinarySearchFunc(s.Faults, addr, func(f Fault, addr uint64) int { return cmp.Compare(f.Addr, addr) })
+	if ok {
+		f := s.Faults[i]
+		return &f
+	}
+	return &Fault{Addr: addr, Len: 1, Reason: Filtered, Detail: "a snapshot holds only what its command read: " + s.commandLine()}
 }
 
 // readSnapshotInfo sets img.snapshot where the file is one.
@@ -65,6 +86,17 @@ func (img *Image) readSnapshotInfo() error {
 	if info.Version > SnapshotVersion {
 		return &FormatError{Source: img.source, Off: n.off, What: fmt.Sprintf("a snapshot of version %d: this kinspect reads up to %d, a newer one is needed", info.Version, SnapshotVersion)}
 	}
+	for i := range info.Faults {
+		f := &info.Faults[i]
+		f.Physical = false
+		f.Detail = strings.Map(func(r rune) rune { // a terminal will see it
+			if !strconv.IsPrint(r) {
+				return '?'
+			}
+			return r
+		}, f.Detail)
+	}
+	slices.SortFunc(info.Faults, func(a, b Fault) int { return cmp.Compare(a.Addr, b.Addr) })
 	img.snapshot = &info
 	return nil
 }

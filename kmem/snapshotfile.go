@@ -18,7 +18,7 @@ import (
 
 // SnapshotContent is what a snapshot is written from.
 type SnapshotContent struct {
-	Info       SnapshotInfo // Version is filled in
+	Info       SnapshotInfo // Version and Faults are filled in
 	VMCoreInfo *VMCoreInfo  // nil where the source had none
 	// Kallsyms is the text of /proc/kallsyms, for kernels whose VMCOREINFO does
 	// not lead to their own tables; else nil.
@@ -170,7 +170,7 @@ func writeManyProgs(e *elfwriter.Writer, out *bufferedSeeker) {
 // notes makes the notes. elfwriter wants names with their NUL.
 func (s *SnapshotContent) notes() ([]elfwriter.Note, error) {
 	info := s.Info
-	info.Version = SnapshotVersion
+	info.Version, info.Faults = SnapshotVersion, s.Memory.sortedFaults()
 	text, err := json.Marshal(&info)
 	if err != nil {
 		return nil, fmt.Errorf("snapshot: %w", err)

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// maxVMCoreInfo bounds the note, in bytes. The kernel gives it one page (kernel
-// include/linux/vmcore_info.h, VMCOREINFO_BYTES); QEMU passes on up to 1 MiB.
-const maxVMCoreInfo = 1 << 20
+// maxVMCoreInfo bounds the note, in bytes. The kernel gives it one page, of 64 KiB
+// at most (include/linux/vmcore_info.h, VMCOREINFO_BYTES).
+const maxVMCoreInfo = 64 << 10
 
 // ErrNoVMCoreInfo is wrapped by the errors of bytes that are no VMCOREINFO.
 var ErrNoVMCoreInfo = errors.New("not a VMCOREINFO note")
