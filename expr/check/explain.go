@@ -1,0 +1,160 @@
+package check
+
+import (
+	"fmt"
+	"sort"
+
+	"kinspect/expr/knet"
+	"kinspect/expr/value"
+)
+
+// ExplainedCounters are the counters that [Explain] explains.
+var ExplainedCounters = []string{"rx_dropped", "rx_nohandler"}
+
+// Explain says why the drop counters of a device rose, as far as memory tells.
+func Explain(s *knet.Stack, d knet.Device) (*Report, error) {
+	sc, err := look(s, d)
+	if err != nil {
+		return nil, err
+	}
+	r := &Report{
+		Device: sc.name(), NetNS: d.NS.String(), Kind: value.Printable(sc.kind),
+		Kernel: s.K.Release(), Source: value.Printable(s.K.Image.Source()),
+		Counters: []Counter{}, Handlers: []HandlerInfo{}, NoHandler: []EthertypeInfo{},
+		Notes: []string{}, Next: []string{}, Missing: []string{}, Path: []string{},
+	}
+	for _, name := range ExplainedCounters {
+		c, err := explainCounter(sc, r, name)
+		if err != nil {
+			return nil, fmt.Errorf("%s of %s: %w", name, sc.name(), err)
+		}
+		r.Counters = append(r.Counters, *c)
+	}
+	r.Softnet = softnetOf(sc)
+	listHandlers(sc, r)
+	r.Path = picture(sc, r)
+	advise(sc, r)
+	r.Missing = append(r.Missing, sc.missing...)
+	return r, nil
+}
+
+func explainCounter(sc *scene, r *Report, name string) (*Counter, error) {
+	t, err := steadyTotal(sc, r, name)
+	if err != nil {
+		return nil, err
+	}
+	c := &Counter{
+		Counter: name, AtLeast: t.AtLeast(), OwnFrom: t.Own.From,
+		Own: known(t.Own), Slaves: known(t.Slaves), Driver: known(t.Driver), KernelTotal: known(t.Kernel),
+		Total: known(t.Sum()), SlaveTotals: []SlaveTotal{},
+	}
+	for _, sl := range t.EachSlave {
+		c.SlaveTotals = append(c.SlaveTotals, SlaveTotal{value.Printable(sl.Slave.Device.Name), known(sl.Total)})
+	}
+	c.Paths = judge(sc, name, t.Own.N)
+	driver := ""
+	if sc.kind != "bond" {
+		if driver, err = sc.s.DriverStatsFunc(sc.dev); err != nil {
+			return nil, err
+		}
+	}
+	inherited(c, sc.kind == "bond", driver)
+	if t.Slaves.Err != nil {
+		r.Notes = append(r.Notes, fmt.Sprintf("%s: the slaves' part is at least %d: %v", name, t.SlavesSaved, t.Slaves.Err))
+	}
+	return c, nil
+}
+
+func known(p knet.Part) *uint64 {
+	if !p.Known() {
+		return nil
+	}
+	return num(p.N)
+}
+
+// tries bounds how often a moving counter is read again.
+const tries = 5
+
+// steadyTotal reads a total. On a live kernel, where memory and netlink are read
+// one after the other, a counter that moves makes them differ: then it is read
+// again, and what difference stays is told.
+func steadyTotal(sc *scene, r *Report, name string) (*knet.Total, error) {
+	var t *knet.Total
+	var err error
+	for range tries {
+		if t, err = sc.s.Total(sc.dev, name); err != nil {
+			return nil, err
+		}
+		sum := t.Sum()
+		if !t.Kernel.Known() || !sum.Known() || sum.N == t.Kernel.N {
+			return t, nil
+		}
+	}
+	r.Notes = append(r.Notes, fmt.Sprintf("%s: memory gives %d and the kernel's netlink %d: the counter moves faster than it can be read, or a part of it is not understood",
+		name, t.Sum().N, t.Kernel.N))
+	return t, nil
+}
+
+func softnetOf(sc *scene) Softnet {
+	out := Softnet{PerCPU: []CPU{}}
+	if sc.softnet != nil {
+		out.Dropped = num(sc.dropped)
+	}
+	for _, c := range sc.softnet {
+		out.PerCPU = append(out.PerCPU, CPU{c.CPU, c.Processed, c.Dropped})
+	}
+	if n, err := sc.s.MaxBacklog(); err != nil {
+		sc.miss("net.core.netdev_max_backlog", err)
+	} else {
+		out.MaxBacklog = num(n)
+	}
+	return out
+}
+
+func handlerInfo(h knet.Handler) HandlerInfo {
+	info := HandlerInfo{
+		Ethertype: fmt.Sprintf("0x%04x", uint16(h.Type)), Name: h.Type.Name(), List: string(h.List),
+		Func: value.Printable(h.Name), Module: value.Printable(h.Module), Address: h.Func.String(),
+		Device: value.Printable(h.Device), Tap: h.Tap(),
+	}
+	if h.Tap() {
+		info.Ethertype = "all"
+	}
+	if h.NetNS.Value.Valid() {
+		info.NetNS = h.NetNS.String()
+	}
+	return info
+}
+
+// listHandlers fills in what frames on the device can meet, and which ethertypes
+// nothing there handles.
+func listHandlers(sc *scene, r *Report) {
+	handled := map[knet.Ethertype]bool{}
+	hs := append([]knet.Handler(nil), sc.handlers...)
+	sort.SliceStable(hs, func(i, j int) bool { return hs[i].Type < hs[j].Type })
+	for _, h := range hs {
+		r.Handlers = append(r.Handlers, handlerInfo(h))
+		if !h.Tap() && !foreign(h, sc.dev.NS) {
+			handled[h.Type] = true
+		}
+	}
+	if sc.handlers == nil && len(sc.missing) > 0 {
+		return // not read: nothing can be said of what is not handled
+	}
+	for _, k := range knet.KnownEthertypes {
+		if handled[k.Type] || k.Type == knet.EthVLAN || k.Type == knet.EthQinQ {
+			continue // VLAN tags are taken off before any handler is looked for
+		}
+		if k.Type == knet.EthSlow && sc.bond != nil && sc.s.K.FuncName(sc.bond.RecvProbe) == lacpProbe {
+			continue
+		}
+		r.NoHandler = append(r.NoHandler, EthertypeInfo{fmt.Sprintf("0x%04x", uint16(k.Type)), k.Name, k.From})
+	}
+}
+
+// foreign reports whether a handler is a packet socket of another namespace. Up to
+// 6.14 it is in the list of all, and takes frames from every namespace only to
+// throw them away (net/packet/af_packet.c: packet_rcv).
+func foreign(h knet.Handler, ns knet.NetNS) bool {
+	return h.Socket && h.NetNS.Value.Valid() && h.NetNS.Inum != ns.Inum
+}

@@ -1,0 +1,358 @@
+package check
+
+import (
+	"fmt"
+
+	"kinspect/expr/knet"
+	"kinspect/expr/value"
+)
+
+// HandlerReport is the answer of handler: who takes frames of an ethertype. Its
+// JSON form is stable like [Report]'s.
+type HandlerReport struct {
+	Ethertype string `json:"ethertype"` // "0x0004"
+	Name      string `json:"name"`
+	Device    string `json:"device"` // "" where no device was asked for
+	NetNS     string `json:"netns"`
+	Kernel    string `json:"kernel"`
+	Source    string `json:"source"`
+	// Verdict is "handled", "tap" (a tap alone sees the frame), "rx_handler" (it
+	// goes to another device, of which Then is the answer) or "none".
+	Verdict string `json:"verdict"`
+	Taken   bool   `json:"taken"` // something takes the frame: exit code 0
+	// Entries are the handlers that match, most specific last, as the kernel asks
+	// them.
+	Entries []HandlerInfo `json:"entries"`
+	Taps    []HandlerInfo `json:"taps"`
+	// RxHandler takes the device's frames before any protocol handler does.
+	RxHandler string `json:"rx_handler"`
+	// RecvProbe looks at the frames of a bond's slaves first.
+	RecvProbe string `json:"recv_probe"`
+	// SAPs are the open LLC SAPs, for 0x0004; null where LLC is not loaded.
+	SAPs    []string       `json:"saps"`
+	Counted string         `json:"counted"` // the counter that a frame nobody takes raises
+	Summary string         `json:"summary"`
+	Notes   []string       `json:"notes"`
+	Then    *HandlerReport `json:"then"` // on the device that the frame moves to
+	Missing []string       `json:"missing"`
+}
+
+// Handler says who takes frames of an ethertype that arrive on a device.
+func Handler(s *knet.Stack, e knet.Ethertype, d knet.Device) (*HandlerReport, error) {
+	return handlerOn(s, e, d, nil, 0)
+}
+
+// maxHops bounds how often a frame is handed on: a slave, its bond, that one's
+// bridge, and room to spare.
+const maxHops = 8
+
+func newHandlerReport(s *knet.Stack, e knet.Ethertype, ns knet.NetNS) *HandlerReport {
+	return &HandlerReport{
+		Ethertype: fmt.Sprintf("0x%04x", uint16(e)), Name: e.Name(), NetNS: ns.String(),
+		Kernel: s.K.Release(), Source: value.Printable(s.K.Image.Source()),
+		Entries: []HandlerInfo{}, Taps: []HandlerInfo{}, Notes: []string{}, Missing: []string{},
+	}
+}
+
+// HandlerAnywhere says who takes frames of an ethertype on any device of a
+// namespace, and which devices have a handler of their own for it.
+func HandlerAnywhere(s *knet.Stack, e knet.Ethertype, ns knet.NetNS) (*HandlerReport, error) {
+	r := newHandlerReport(s, e, ns)
+	hs, err := s.GlobalHandlers(ns)
+	if err != nil {
+		return nil, err
+	}
+	r.addEntries(hs, e, ns)
+	err = s.EachDevice(ns, func(d knet.Device) error {
+		bound, err := s.BoundHandlers(d)
+		if err != nil {
+			return err
+		}
+		for _, h := range matching(bound, e) {
+			r.Notes = append(r.Notes, fmt.Sprintf("on %s alone: %s", value.Printable(d.Name), h.Label()+owner(h)))
+		}
+		return nil
+	})
+	if err != nil {
+		r.Missing = append(r.Missing, fmt.Sprintf("handlers bound to devices: %v", err))
+	}
+	r.llc(s, e)
+	r.conclude(e, "any device of "+ns.String(), "the receiving device's rx_dropped", false)
+	return r, nil
+}
+
+func (r *HandlerReport) addEntries(hs []knet.Handler, e knet.Ethertype, ns knet.NetNS) {
+	for _, h := range hs {
+		if h.Tap() {
+			r.Taps = append(r.Taps, handlerInfo(h))
+		}
+	}
+	for _, h := range matching(hs, e) {
+		r.Entries = append(r.Entries, handlerInfo(h))
+		if foreign(h, ns) {
+			r.Notes = append(r.Notes, fmt.Sprintf("%s belongs to the namespace %s: it takes the frame and throws it away, and so the drop is not counted", h.Label(), h.NetNS))
+			continue
+		}
+		r.Taken = true
+	}
+}
+
+// llc adds the SAPs behind the handler of 802.2 frames.
+func (r *HandlerReport) llc(s *knet.Stack, e knet.Ethertype) {
+	if e != knet.Eth8022 {
+		return
+	}
+	saps, loaded, err := s.SAPs()
+	switch {
+	case err != nil:
+		r.Missing = append(r.Missing, err.Error())
+	case !loaded:
+		r.Notes = append(r.Notes, "the module llc, which handles 802.2 frames, is not loaded")
+	default:
+		r.SAPs = []string{}
+		for _, p := range saps {
+			r.SAPs = append(r.SAPs, p.Label())
+		}
+		r.Notes = append(r.Notes, "of the frames that llc takes, those for a SAP that is not open are dropped there, and counted in no counter of the device")
+	}
+}
+
+// conclude fills in verdict and summary once entries and taps are known. tapsHide
+// says that a tap keeps an unhandled frame from being counted.
+func (r *HandlerReport) conclude(e knet.Ethertype, where, counted string, tapsHide bool) {
+	foreignOnly := len(r.Entries) > 0 && !r.Taken
+	switch {
+	case r.Taken:
+		r.Verdict = "handled"
+		r.Summary = fmt.Sprintf("%s takes %s on %s", r.lastFunc(), e, where)
+	case foreignOnly:
+		r.Verdict = "none"
+		r.Summary = fmt.Sprintf("none: a packet socket of another namespace takes %s on %s and throws it away", e, where)
+	case len(r.Taps) > 0 && tapsHide:
+		r.Verdict, r.Taken = "tap", true
+		r.Summary = fmt.Sprintf("only a tap sees %s on %s (%s): no protocol handles it, and while the tap is open the frame is not counted as dropped", e, where, r.Taps[0].Func)
+	default:
+		r.Verdict, r.Counted = "none", counted
+		r.Summary = fmt.Sprintf("none: such a frame on %s is dropped and counted in %s", where, counted)
+	}
+}
+
+// lastFunc names the handlers that match, with their modules.
+func (r *HandlerReport) lastFunc() string {
+	s := ""
+	for i, h := range r.Entries {
+		if i > 0 {
+			s += " and "
+		}
+		s += h.Func
+		if h.Module != "" {
+			s += " [" + h.Module + "]"
+		}
+		if h.NetNS != "" {
+			s += " (packet socket of " + h.NetNS + ")"
+		}
+	}
+	return s
+}
+
+// handlerOn follows a frame from device to device. orig are the handlers bound to
+// the device that it came in by, which count all the way (net/core/dev.c:
+// orig_dev->ptype_specific).
+func handlerOn(s *knet.Stack, e knet.Ethertype, d knet.Device, orig []knet.Handler, hops int) (*HandlerReport, error) {
+	sc, err := look(s, d)
+	if err != nil {
+		return nil, err
+	}
+	if sc.handlers == nil && len(sc.missing) > 0 {
+		return nil, fmt.Errorf("%s", sc.missing[len(sc.missing)-1])
+	}
+	r := newHandlerReport(s, e, d.NS)
+	r.Device = sc.name()
+	if e == knet.EthVLAN || e == knet.EthQinQ {
+		return r, vlanTagged(sc, r)
+	}
+	r.addEntries(append(append([]knet.Handler(nil), sc.handlers...), orig...), e, d.NS)
+	r.llc(s, e)
+	flush, err := s.FlushesTaps(d)
+	if err != nil {
+		return nil, err
+	}
+	if flush != "" && len(r.Taps) > 0 {
+		r.Notes = append(r.Notes, flush+" on "+sc.name()+" comes after the taps: they hide no drop")
+	}
+	if sc.bond != nil {
+		bondProbe(sc, r, e)
+	}
+	if sc.rxHandler != "" {
+		f, _ := d.RxHandler()
+		r.RxHandler = s.K.Symbolize(f)
+		return r, throughRxHandler(sc, r, e, hops)
+	}
+	r.conclude(e, sc.name(), sc.name()+"'s rx_dropped", flush == "")
+	if sc.bond != nil && r.RecvProbe != "" && e == knet.EthSlow && s.K.FuncName(sc.bond.RecvProbe) == lacpProbe {
+		r.Verdict, r.Taken, r.Counted = "handled", true, ""
+		r.Summary = fmt.Sprintf("%s's recv_probe %s takes LACP frames on its slaves, before they reach %s; %s", sc.name(), r.RecvProbe, sc.name(), otherSlow(r))
+	}
+	r.Missing = append(r.Missing, sc.missing...)
+	return r, nil
+}
+
+// otherSlow says what becomes of frames of 0x8809 that are not LACP's.
+func otherSlow(r *HandlerReport) string {
+	if len(r.Entries) > 0 {
+		return "other frames of 0x8809 go to " + r.lastFunc()
+	}
+	return fmt.Sprintf("other frames of 0x8809 have no handler, and are counted in %s's rx_dropped", r.Device)
+}
+
+func bondProbe(sc *scene, r *HandlerReport, e knet.Ethertype) {
+	b := sc.bond
+	switch {
+	case b.TypesErr != nil:
+		if e == knet.EthSlow || e == knet.EthARP {
+			r.Missing = append(r.Missing, fmt.Sprintf("whether the bond's recv_probe takes the frame first: %v", b.TypesErr))
+		}
+	case b.RecvProbe != 0:
+		r.RecvProbe = sc.s.K.Symbolize(b.RecvProbe)
+		if e == knet.EthSlow || e == knet.EthARP || e == knet.EthIPv6 {
+			r.Notes = append(r.Notes, "on each slave, the bond's recv_probe "+r.RecvProbe+" "+probeText(sc.s.K.FuncName(b.RecvProbe)))
+		}
+	}
+}
+
+// throughRxHandler answers for a device whose rx_handler comes before its protocol
+// handlers.
+func throughRxHandler(sc *scene, r *HandlerReport, e knet.Ethertype, hops int) error {
+	defer func() { r.Missing = append(r.Missing, sc.missing...) }()
+	does, ok := handlerFuncs[sc.rxHandler]
+	if !ok {
+		r.Missing = append(r.Missing, fmt.Sprintf("what the rx_handler %s does with the frame is not known here", r.RxHandler))
+		does = "takes the frame first"
+	}
+	master, has, err := sc.s.Master(sc.dev)
+	if err != nil {
+		return err
+	}
+	if sc.rxHandler == "bond_handle_frame" && sc.slaveOf != nil {
+		if done := inactiveSlave(sc, r, e); done {
+			return nil
+		}
+	}
+	if sc.rxHandler == "br_handle_frame" {
+		r.Notes = append(r.Notes, "frames to link-local addresses (01:80:c2:00:00:0x: STP, LLDP, LACP) are not all the bridge's: with STP on, or where group_fwd_mask does not forward them, they go to "+sc.name()+"'s own handlers: "+orNone(r.lastFunc()))
+	}
+	if !has || hops >= maxHops {
+		r.Verdict, r.Taken = "rx_handler", ok
+		r.Summary = fmt.Sprintf("%s's rx_handler %s %s", sc.name(), r.RxHandler, does)
+		return nil
+	}
+	bound, err := sc.s.BoundHandlers(sc.dev)
+	if err != nil {
+		return err
+	}
+	if r.Then, err = handlerOn(sc.s, e, master, bound, hops+1); err != nil {
+		return err
+	}
+	r.Verdict, r.Taken, r.Counted = "rx_handler", r.Then.Taken, r.Then.Counted
+	r.Summary = fmt.Sprintf("%s's rx_handler %s %s; there, %s", sc.name(), r.RxHandler, does, r.Then.Summary)
+	if sc.rxHandler == "br_handle_frame" && len(r.Entries) > 0 {
+		r.Taken = true
+	}
+	r.Missing = append(r.Missing, r.Then.Missing...)
+	return nil
+}
+
+// linkLocal are the ethertypes that are sent to link-local addresses.
+var linkLocal = map[knet.Ethertype]bool{knet.Eth8022: true, knet.EthLLDP: true, knet.EthSlow: true, knet.EthEAPOL: true}
+
+// inactiveSlave answers for a bond's inactive slave: link-local frames stay with
+// the slave and meet all handlers, others those bound to it alone
+// (drivers/net/bonding/bond_main.c: bond_handle_frame). It reports whether that is
+// the whole answer.
+func inactiveSlave(sc *scene, r *HandlerReport, e knet.Ethertype) bool {
+	if sc.slaveOf.TypesErr != nil {
+		r.Missing = append(r.Missing, fmt.Sprintf("whether %s is an active slave: %v", sc.name(), sc.slaveOf.TypesErr))
+		return false
+	}
+	sl, ok := sc.slaveOf.Slave(sc.dev)
+	if !ok || !sl.Inactive {
+		return false
+	}
+	var bound int
+	for _, h := range r.Entries {
+		if h.Device != "" {
+			bound++
+		}
+	}
+	bond := value.Printable(sc.slaveOf.Device.Name)
+	if e == knet.EthSlow && sc.s.K.FuncName(sc.slaveOf.RecvProbe) == lacpProbe {
+		r.RecvProbe = sc.s.K.Symbolize(sc.slaveOf.RecvProbe)
+		r.Verdict, r.Taken = "handled", true
+		r.Summary = fmt.Sprintf("%s's recv_probe %s takes LACP frames on %s, an inactive slave too", bond, r.RecvProbe, sc.name())
+		return true
+	}
+	r.Notes = append(r.Notes, fmt.Sprintf("%s is an inactive slave of %s: link-local frames (01:80:c2:00:00:0x) meet %s's own handlers, all others those bound to %s alone", sc.name(), bond, sc.name(), sc.name()))
+	switch {
+	case bound > 0:
+		r.Verdict, r.Taken = "handled", true
+		r.Summary = fmt.Sprintf("%s takes %s on %s", r.lastFunc(), e, sc.name())
+	case r.Taken && linkLocal[e]:
+		r.Verdict = "handled"
+		r.Summary = fmt.Sprintf("%s takes link-local frames of %s on %s, an inactive slave; others are dropped and counted in its rx_nohandler", r.lastFunc(), e, sc.name())
+	case r.Taken:
+		r.Verdict, r.Taken, r.Counted = "none", false, sc.name()+"'s rx_nohandler"
+		r.Summary = fmt.Sprintf("none: such a frame on %s, an inactive slave of %s, is dropped and counted in %s (%s would take it if it went to a link-local address)", sc.name(), bond, r.Counted, r.lastFunc())
+	default:
+		r.Verdict = "none"
+		r.Counted = fmt.Sprintf("%s's rx_nohandler, or its rx_dropped for link-local frames", sc.name())
+		r.Summary = fmt.Sprintf("none: such a frame on %s, an inactive slave of %s, is dropped and counted in %s", sc.name(), bond, r.Counted)
+	}
+	return true
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
+
+// vlanTagged answers for the ethertypes of VLAN tags, which are taken off before
+// any protocol handler is looked for (net/core/dev.c: skb_vlan_untag,
+// vlan_do_receive).
+func vlanTagged(sc *scene, r *HandlerReport) error {
+	up, err := sc.s.Upper(sc.dev)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, a := range up {
+		kind, err := a.Device.Kind()
+		if err != nil {
+			return err
+		}
+		if kind == "vlan" {
+			names = append(names, a.Device.Label())
+		}
+	}
+	r.Notes = append(r.Notes, "the tag is taken off before a handler is looked for; a frame of a VLAN id that no device above has goes on as a frame for another host, with the ethertype inside the tag")
+	if len(names) == 0 {
+		r.Verdict = "none"
+		r.Summary = fmt.Sprintf("none: %s has no VLAN device above it, and no tagged frame is for this host", sc.name())
+		return nil
+	}
+	r.Verdict, r.Taken = "handled", true
+	r.Summary = fmt.Sprintf("the VLAN devices above %s take frames of their ids: %s", sc.name(), joinNames(names))
+	return nil
+}
+
+func joinNames(names []string) string {
+	s := ""
+	for i, n := range names {
+		if i > 0 {
+			s += ", "
+		}
+		s += n
+	}
+	return s
+}
