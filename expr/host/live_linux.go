@@ -1,0 +1,253 @@
+package host
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Live is the facts of the running host.
+type Live struct {
+	mu      sync.Mutex
+	sockets map[uint64]*netlinkSocket // by network namespace
+}
+
+// NewLive returns the facts of the running host.
+func NewLive() *Live { return &Live{sockets: map[uint64]*netlinkSocket{}} }
+
+// namedDir is where `ip netns` keeps its names.
+const namedDir = "/run/netns"
+
+func inodeOf(path string) (uint64, error) {
+	var st syscall.Stat_t
+	if err := syscall.Stat(path, &st); err != nil {
+		return 0, &os.PathError{Op: "stat", Path: path, Err: err}
+	}
+	return st.Ino, nil
+}
+
+// SelfNetNS implements [Facts].
+func (*Live) SelfNetNS() (uint64, error) { return inodeOf("/proc/self/ns/net") }
+
+// PIDNetNS implements [Facts].
+func (*Live) PIDNetNS(pid int) (uint64, error) {
+	return inodeOf(filepath.Join("/proc", strconv.Itoa(pid), "ns/net"))
+}
+
+// NamedNetNS implements [Facts].
+func (*Live) NamedNetNS() (map[string]uint64, error) {
+	entries, err := os.ReadDir(namedDir)
+	if errors.Is(err, os.ErrNotExist) {
+		return map[string]uint64{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]uint64{}
+	for _, e := range entries {
+		if inum, err := inodeOf(filepath.Join(namedDir, e.Name())); err == nil {
+			names[e.Name()] = inum
+		}
+	}
+	return names, nil
+}
+
+// LinkStats implements [Facts] with RTM_GETLINK, which asks dev_get_stats as `ip
+// -s link` does.
+func (l *Live) LinkStats(netns uint64, ifindex int) (LinkStats, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s, ok := l.sockets[netns]
+	if !ok {
+		s = &netlinkSocket{}
+		s.fd, s.err = openNetlink(netns)
+		l.sockets[netns] = s
+	}
+	if s.err != nil {
+		return LinkStats{}, s.err
+	}
+	return s.linkStats(ifindex)
+}
+
+// Close closes what LinkStats opened.
+func (l *Live) Close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for ns, s := range l.sockets {
+		if s.err == nil {
+			syscall.Close(s.fd)
+		}
+		delete(l.sockets, ns)
+	}
+}
+
+type netlinkSocket struct {
+	fd  int
+	err error
+	seq uint32
+}
+
+// openNetlink opens a route netlink socket in a network namespace. A socket stays
+// in the namespace that it was opened in, so one thread enters it, opens the
+// socket, and ends.
+func openNetlink(netns uint64) (int, error) {
+	self, err := inodeOf("/proc/self/ns/net")
+	if err != nil {
+		return -1, err
+	}
+	if self == netns {
+		return rawNetlink()
+	}
+	path, err := findNetNS(netns)
+	if err != nil {
+		return -1, err
+	}
+	type result struct {
+		fd  int
+		err error
+	}
+	done := make(chan result)
+	go func() {
+		// The thread is never unlocked, so the runtime ends it with the goroutine.
+		runtime.LockOSThread()
+		f, err := os.Open(path)
+		if err != nil {
+			done <- result{-1, err}
+			return
+		}
+		defer f.Close()
+		if err := unix.Setns(int(f.Fd()), unix.CLONE_NEWNET); err != nil {
+			done <- result{-1, fmt.Errorf("entering the network namespace %d to ask its netlink: %w", netns, err)}
+			return
+		}
+		fd, err := rawNetlink()
+		done <- result{fd, err}
+	}()
+	r := <-done
+	return r.fd, r.err
+}
+
+func rawNetlink() (int, error) {
+	fd, err := syscall.Socket(syscall.AF_NETLINK, syscall.SOCK_RAW|syscall.SOCK_CLOEXEC, syscall.NETLINK_ROUTE)
+	if err != nil {
+		return -1, fmt.Errorf("opening netlink: %w", err)
+	}
+	wait := syscall.Timeval{Sec: 2}
+	if err := syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &wait); err != nil {
+		syscall.Close(fd)
+		return -1, fmt.Errorf("opening netlink: %w", err)
+	}
+	return fd, nil
+}
+
+// findNetNS finds a file that stands for the namespace: a name of `ip netns`, or a
+// process in it.
+func findNetNS(netns uint64) (string, error) {
+	for _, pattern := range []string{namedDir + "/*", "/proc/[0-9]*/ns/net"} {
+		paths, _ := filepath.Glob(pattern)
+		for _, p := range paths {
+			if inum, err := inodeOf(p); err == nil && inum == netns {
+				return p, nil
+			}
+		}
+	}
+	return "", fmt.Errorf("the network namespace %d cannot be asked by netlink: it has neither a name in %s nor a process", netns, namedDir)
+}
+
+// Layout of the messages: include/uapi/linux/netlink.h, rtnetlink.h, if_link.h; in
+// host byte order, which is little-endian on x86-64.
+const (
+	iflaStats64 = 23
+	// indices of u64 fields of struct rtnl_link_stats64
+	statRxDropped       = 6
+	statTxDropped       = 7
+	statRxMissed        = 15
+	statRxNoHandler     = 23
+	statRxOtherHostDrop = 24
+)
+
+func (s *netlinkSocket) linkStats(ifindex int) (LinkStats, error) {
+	s.seq++
+	req := make([]byte, syscall.NLMSG_HDRLEN+syscall.SizeofIfInfomsg)
+	binary.NativeEndian.PutUint32(req[0:], uint32(len(req)))
+	binary.NativeEndian.PutUint16(req[4:], syscall.RTM_GETLINK)
+	binary.NativeEndian.PutUint16(req[6:], syscall.NLM_F_REQUEST)
+	binary.NativeEndian.PutUint32(req[8:], s.seq)
+	binary.NativeEndian.PutUint32(req[syscall.NLMSG_HDRLEN+4:], uint32(ifindex))
+	if err := syscall.Sendto(s.fd, req, 0, &syscall.SockaddrNetlink{Family: syscall.AF_NETLINK}); err != nil {
+		return LinkStats{}, fmt.Errorf("asking netlink: %w", err)
+	}
+	buf := make([]byte, 64<<10)
+	for range 16 { // answers to questions that timed out come first
+		n, _, err := syscall.Recvfrom(s.fd, buf, 0)
+		if err != nil {
+			return LinkStats{}, fmt.Errorf("asking netlink: %w", err)
+		}
+		msgs, err := syscall.ParseNetlinkMessage(buf[:n])
+		if err != nil {
+			return LinkStats{}, fmt.Errorf("asking netlink: %w", err)
+		}
+		for i := range msgs {
+			if msgs[i].Header.Seq == s.seq {
+				return parseLink(&msgs[i])
+			}
+		}
+	}
+	return LinkStats{}, errors.New("asking netlink: no answer")
+}
+
+func parseLink(m *syscall.NetlinkMessage) (LinkStats, error) {
+	if m.Header.Type == syscall.NLMSG_ERROR {
+		if len(m.Data) >= 4 {
+			if errno := -int32(binary.NativeEndian.Uint32(m.Data)); errno > 0 {
+				return LinkStats{}, fmt.Errorf("asking netlink: %w", syscall.Errno(errno))
+			}
+		}
+		return LinkStats{}, errors.New("asking netlink: refused")
+	}
+	attrs, err := syscall.ParseNetlinkRouteAttr(m)
+	if err != nil {
+		return LinkStats{}, fmt.Errorf("asking netlink: %w", err)
+	}
+	for _, a := range attrs {
+		if a.Attr.Type&^uint16(syscall.NLA_F_NESTED) != iflaStats64 {
+			continue
+		}
+		field := func(i int) uint64 {
+			if 8*i+8 > len(a.Value) {
+				return 0 // an older kernel, which does not count it
+			}
+			return binary.NativeEndian.Uint64(a.Value[8*i:])
+		}
+		return LinkStats{
+			RxDropped: field(statRxDropped), TxDropped: field(statTxDropped), RxMissed: field(statRxMissed),
+			RxNoHandler: field(statRxNoHandler), RxOtherHostDropped: field(statRxOtherHostDrop),
+		}, nil
+	}
+	return LinkStats{}, errors.New("netlink's answer has no statistics")
+}
+
+// Capability reports whether the process has a capability in its effective set,
+// by number (include/uapi/linux/capability.h).
+func Capability(n int) (bool, error) {
+	data, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return false, err
+	}
+	for line := range strings.Lines(string(data)) {
+		if hex, ok := strings.CutPrefix(line, "CapEff:"); ok {
+			caps, err := strconv.ParseUint(strings.TrimSpace(hex), 16, 64)
+			return caps>>n&1 == 1, err
+		}
+	}
+	return false, errors.New("/proc/self/status has no CapEff")
+}
