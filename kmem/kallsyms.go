@@ -80,7 +80,7 @@ type Kallsyms struct {
 	ranges  []Range
 
 	hashOnce sync.Once
-	hash     atomic.Pointer[nameHash]
+	hash     atomic.Pointer[codesHash]
 	fault    atomic.Pointer[error]
 }
 
@@ -203,7 +203,7 @@ func (k *Kallsyms) decode(i int, codes []byte) (Symbol, error) {
 	var text [maxKallsymsName]byte
 	typ, name, ok := k.expand(codes, text[:0])
 	if !ok {
-		return Symbol{}, badName(i)
+		return Symbol{}, errNameBounds
 	}
 	addr, err := k.address(i)
 	if err != nil {

@@ -56,6 +56,8 @@ func (a addressing) decode(slot Addr, v uint32) Addr {
 	}
 }
 
+var errNotAscending = fmt.Errorf("%w: addresses are not in ascending order", ErrBadKallsyms)
+
 // address decodes the address of symbol i.
 func (k *Kallsyms) address(i int) (Addr, error) {
 	b, err := k.offsets.from(uint64(i) * 4)
@@ -89,8 +91,8 @@ func (k *Kallsyms) firstAtOrAbove(addr Addr) (int, error) {
 const maxAliases = 256
 
 // At finds the symbol that holds addr. Symbols have no size here: one ends
-// where the next address begins, so what follows the last symbol of a section
-// belongs to nobody only where the section's end has a symbol (see isEndMarker).
+// where the next address begins, and what follows the last symbol of a section
+// belongs to nobody where that can be told (see holds).
 func (k *Kallsyms) At(addr Addr) (Symbol, uint64, bool) {
 	s, off, err := k.at(addr)
 	k.failed(err)
@@ -119,23 +121,26 @@ func (k *Kallsyms) at(addr Addr) (Symbol, uint64, error) {
 		if start, err = k.address(i - 1); err != nil {
 			return Symbol{}, 0, err
 		}
-		// Ends of sections, and the gap between per-CPU offsets and the kernel.
-		if !start.IsKernel() || last && start.Page() != addr.Page() {
+		// Below the kernel only per-CPU offsets are left.
+		if !start.IsKernel() || last && !near(start, addr) {
 			return Symbol{}, 0, ErrNoSymbol
 		}
 		if i, err = k.firstAtOrAbove(start); err != nil {
 			return Symbol{}, 0, err
 		}
-		if i >= k.n {
-			return Symbol{}, 0, fmt.Errorf("%w: addresses are not in ascending order", ErrBadKallsyms)
-		}
+	}
+	if i == k.n || start > addr {
+		return Symbol{}, 0, errNotAscending
 	}
 	s, err := k.symbol(i)
 	if err != nil {
 		return Symbol{}, 0, err
 	}
-	off := uint64(addr) - uint64(start)
-	for j := i + 1; off > 0 && isEndMarker(s.Name); j++ {
+	if s.Addr != start {
+		return Symbol{}, 0, errNotAscending
+	}
+	off := uint64(addr - start)
+	for j := i + 1; !holds(s, off); j++ {
 		// Another section may begin where this one ends: then it is the holder.
 		if j == k.n || j > i+maxAliases {
 			return Symbol{}, 0, ErrNoSymbol
@@ -149,6 +154,26 @@ func (k *Kallsyms) at(addr Addr) (Symbol, uint64, error) {
 	}
 	return s, off, nil
 }
+
+// maxTextSymbol is more than any function's size in bytes: beyond it lies the
+// padding between sections, which begin at 2 MiB.
+const maxTextSymbol = 256 << 10
+
+// holds reports whether what lies off bytes after the start of s, and before any
+// higher symbol, can be its own.
+func holds(s Symbol, off uint64) bool {
+	if off == 0 {
+		return true
+	}
+	if text := s.Type == 't' || s.Type == 'T'; text && off >= maxTextSymbol {
+		return false
+	}
+	return s.Module != "" || !isEndMarker(s.Name)
+}
+
+// near reports whether addr is in the page of start or the next: as far as a
+// symbol reaches that no other follows.
+func near(start, addr Addr) bool { return uint64(addr.Page()-start.Page()) <= PageSize }
 
 // isEndMarker reports whether a symbol marks the end of a section, so that what
 // follows it is not its own. The names are those of arch/x86/kernel/vmlinux.lds.S

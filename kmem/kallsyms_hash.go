@@ -7,18 +7,15 @@ import (
 	"time"
 )
 
-// nameHash finds symbols by name where the kernel has no sorted index (6.0 and
-// 6.1, or one that did not verify). It is an open-addressing table of symbol
-// numbers, made in one pass over the codes: the hash is a polynomial modulo
-// 2^64, so the hash of a name follows from one multiplication and one addition
-// a token, and no name is put together. Its factor is random, so that nobody
-// can write a file whose names all collide.
+// nameHash is an open-addressing table of symbol numbers, for names that nobody
+// sorted. It holds no names: whoever asks compares the candidates. Hashes are 64
+// bits and seeded at random, so that nobody can write a file whose names all
+// collide.
 type nameHash struct {
-	slots  []uint32 // 0: empty; else the symbol's number + 1, and the tag above it
-	shift  uint
-	factor uint64
-	used   int
-	took   time.Duration
+	slots []uint32 // 0: empty; else the symbol's number + 1, and a tag above it
+	shift uint
+	used  int
+	took  time.Duration
 }
 
 const (
@@ -27,16 +24,10 @@ const (
 	hashProbes  = 4096 // of one lookup; a table that is half full needs about ten
 )
 
-// tokenHash is one token's part in a hash: h becomes h*pow + sum.
-type tokenHash struct{ pow, sum uint64 }
-
-func (h *nameHash) token(text string) tokenHash {
-	t := tokenHash{pow: 1}
-	for i := range len(text) {
-		t.sum = t.sum*h.factor + uint64(text[i]) + 1
-		t.pow *= h.factor
-	}
-	return t
+// newNameHash makes an empty table for n symbols.
+func newNameHash(n int) *nameHash {
+	size := bits.Len(uint(n * 3 / 2))
+	return &nameHash{slots: make([]uint32, 1<<size), shift: uint(64 - size)}
 }
 
 // place spreads a hash: the slot to begin at, and the tag that stands in it.
@@ -46,12 +37,27 @@ func (h *nameHash) place(sum uint64) (slot int, tag uint32) {
 	return int(sum >> h.shift), uint32(sum) &^ hashSeqMask
 }
 
-// findHashed finds the number of the first symbol with the name.
-func (k *Kallsyms) findHashed(name string) (int, error) {
-	k.hashOnce.Do(k.makeHash)
-	h := k.hash.Load()
-	var buf nameBuffer
-	slot, tag := h.place(h.token(name).sum)
+// add enters symbol i, whose hash is sums[i], unless an equal one is there: of
+// equal names the first that is entered counts.
+func (h *nameHash) add(i int, sums []uint64) {
+	slot, tag := h.place(sums[i])
+	for range hashProbes {
+		e := h.slots[slot]
+		if e == 0 {
+			h.slots[slot] = uint32(i+1) | tag
+			h.used++
+			return
+		}
+		if e&^hashSeqMask == tag && sums[e&hashSeqMask-1] == sums[i] {
+			return
+		}
+		slot = (slot + 1) & (len(h.slots) - 1)
+	}
+}
+
+// find returns the first symbol with the hash that is accepted by is.
+func (h *nameHash) find(sum uint64, is func(i int) (bool, error)) (i int, ok bool, err error) {
+	slot, tag := h.place(sum)
 	for range hashProbes {
 		e := h.slots[slot]
 		if e == 0 {
@@ -59,25 +65,54 @@ func (k *Kallsyms) findHashed(name string) (int, error) {
 		}
 		if e&^hashSeqMask == tag {
 			i := int(e&hashSeqMask) - 1
-			codes, err := k.codes(i, &buf)
-			if err != nil {
-				return 0, err
-			}
-			if k.compare(codes, name) == 0 {
-				return i, nil
+			if ok, err := is(i); ok || err != nil {
+				return i, ok, err
 			}
 		}
 		slot = (slot + 1) & (len(h.slots) - 1)
 	}
-	return 0, fmt.Errorf("%w: %s", ErrNoSymbol, name)
+	return 0, false, nil
 }
 
-// makeHash makes the table. Of equal names only the first goes in: equal as
-// their 64-bit hashes are, which are kept until the table is made.
+// codesHash hashes names by their codes: a polynomial modulo 2^64 with a random
+// factor. A token costs one multiplication and one addition, and no name is put
+// together.
+type codesHash struct {
+	*nameHash
+	factor uint64
+}
+
+// tokenHash is one token's part in a hash: h becomes h*pow + sum.
+type tokenHash struct{ pow, sum uint64 }
+
+func (h codesHash) token(text string) tokenHash {
+	t := tokenHash{pow: 1}
+	for i := range len(text) {
+		t.sum = t.sum*h.factor + uint64(text[i]) + 1
+		t.pow *= h.factor
+	}
+	return t
+}
+
+// findHashed finds the number of the first symbol with the name.
+func (k *Kallsyms) findHashed(name string) (int, error) {
+	k.hashOnce.Do(k.makeHash)
+	h := k.hash.Load()
+	i, ok, err := h.find(h.token(name).sum, func(i int) (bool, error) {
+		var buf nameBuffer
+		codes, err := k.codes(i, &buf)
+		return err == nil && k.compare(codes, name) == 0, err
+	})
+	if err == nil && !ok {
+		err = fmt.Errorf("%w: %s", ErrNoSymbol, name)
+	}
+	return i, err
+}
+
+// makeHash makes the table, in one pass over the codes.
 func (k *Kallsyms) makeHash() {
 	start := time.Now()
-	size := bits.Len(uint(k.n * 3 / 2))
-	h := &nameHash{slots: make([]uint32, 1<<size), shift: uint(64 - size), factor: rand.Uint64() | 1}
+	h := &codesHash{newNameHash(k.n), rand.Uint64() | 1}
 	var whole, first [256]tokenHash // first: without the type letter
 	for i, t := range k.tokens {
 		whole[i] = h.token(t)
@@ -93,22 +128,14 @@ func (k *Kallsyms) makeHash() {
 			sum = sum*t.pow + t.sum
 		}
 		sums[i] = sum
-		slot, tag := h.place(sum)
-		for range hashProbes {
-			e := h.slots[slot]
-			if e == 0 {
-				h.slots[slot] = uint32(i+1) | tag
-				h.used++
-				break
-			}
-			if e&^hashSeqMask == tag && sums[e&hashSeqMask-1] == sum {
-				break
-			}
-			slot = (slot + 1) & (len(h.slots) - 1)
-		}
 		return true
 	})
 	k.failed(err)
+	for i, sum := range sums {
+		if sum != 0 { // it could be read
+			h.add(i, sums)
+		}
+	}
 	h.took = time.Since(start)
 	k.hash.Store(h)
 }

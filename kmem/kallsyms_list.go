@@ -44,8 +44,9 @@ func (k *Kallsyms) Prefix(prefix string, limit int) []string {
 }
 
 // prefixSorted reads the names from where the sorted index has prefix. In an
-// index that LTO sorted by a part of the names (see nameOrder) it can miss names
-// whose prefix reaches into the part that was cut.
+// index that LTO sorted by a part of the names (see nameOrder) names that differ
+// in the rest alone come by address: it can take the wrong ones of them as the
+// lowest, and miss names whose prefix reaches into that rest.
 func (k *Kallsyms) prefixSorted(prefix string, list *nameList) error {
 	i, err := k.firstSorted(prefix)
 	if err != nil {
@@ -53,7 +54,7 @@ func (k *Kallsyms) prefixSorted(prefix string, list *nameList) error {
 	}
 	var buf, text nameBuffer
 	for ; i < k.n && !list.full(); i++ {
-		codes, n, err := k.sortedCodes(i, &buf)
+		codes, err := k.sortedCodes(i, &buf)
 		if err != nil {
 			return err
 		}
@@ -62,7 +63,7 @@ func (k *Kallsyms) prefixSorted(prefix string, list *nameList) error {
 		}
 		_, name, ok := k.expand(codes, text[:0])
 		if !ok {
-			return badName(n)
+			return errNameBounds
 		}
 		list.add(name)
 	}
@@ -79,7 +80,7 @@ type nameList struct {
 func newNameList(limit int) *nameList { return &nameList{limit: min(limit, maxKallsyms)} }
 
 // full reports whether names that come in ascending order are of no use any more.
-func (l *nameList) full() bool { return len(l.names) >= l.limit }
+func (l *nameList) full() bool { return len(l.names) >= l.limit && len(l.sorted()) >= l.limit }
 
 func (l *nameList) add(name []byte) {
 	if l.top != "" && string(name) > l.top {

@@ -69,3 +69,24 @@ func (m *lazyMemory) copy(off uint64, buf []byte) error {
 	}
 	return nil
 }
+
+// preloadPages is how many pages one read of preload takes.
+const preloadPages = 16
+
+// preload reads all pages that are not there yet, many at a time, for a walk that
+// needs all of them. What it cannot read is left to be read page by page.
+func (m *lazyMemory) preload() {
+	last := int((uint64(m.base)&(PageSize-1) + m.size) / PageSize) // whole pages only
+	for i := 1; i+preloadPages <= last; i += preloadPages {
+		if m.pages[i].Load() != nil && m.pages[i+preloadPages-1].Load() != nil {
+			continue
+		}
+		block := new([preloadPages * PageSize]byte)
+		if m.r.ReadMem(m.base.Page().Add(int64(i)*PageSize), block[:]) != nil {
+			continue
+		}
+		for j := range preloadPages {
+			m.pages[i+j].CompareAndSwap(nil, (*[PageSize]byte)(block[j*PageSize:]))
+		}
+	}
+}

@@ -6,68 +6,110 @@ import (
 	"strings"
 )
 
-// nameBuffer holds the codes of a name that crosses a page.
+// nameBuffer holds the codes of a name that crosses a page, or an expanded name.
 type nameBuffer [maxKallsymsName]byte
 
-func badName(i int) error {
-	return fmt.Errorf("%w: the name of symbol %d leaves its bucket or is too long", ErrBadKallsyms, i)
-}
+var errNameBounds = fmt.Errorf("%w: a name is empty, too long, or leaves its bucket", ErrBadKallsyms)
 
-// names reads lengths and codes in one bucket, from its marker on.
+// nameCursor walks the names of one bucket, from its marker on.
 type nameCursor struct {
-	m        *lazyMemory
-	off, end uint64 // in names: the next length byte; the end of the bucket
-	part     []byte // what is at off in its page, may be empty
+	m    *lazyMemory
+	part []byte // not walked yet, all in one page and in the bucket
+	next uint64 // offset in names of what follows part
+	end  uint64 // of the bucket
 }
 
 // bucket starts a cursor at symbol b*bucketSize.
 func (k *Kallsyms) bucket(b int) nameCursor {
-	return nameCursor{m: k.names, off: uint64(k.markers[b]), end: uint64(k.markers[b+1])}
+	return nameCursor{m: k.names, next: uint64(k.markers[b]), end: uint64(k.markers[b+1])}
 }
 
-// length reads the length of the next name and moves to its codes; ok is false
-// where the name leaves the bucket.
-func (c *nameCursor) length() (n uint64, ok bool, err error) {
-	b, err := c.next()
+// off is the offset in names that the cursor has reached.
+func (c *nameCursor) off() uint64 { return c.next - uint64(len(c.part)) }
+
+// fill moves to the next page where part is used up.
+func (c *nameCursor) fill() error {
+	if len(c.part) > 0 {
+		return nil
+	}
+	if c.next >= c.end {
+		return errNameBounds
+	}
+	part, err := c.m.from(c.next)
 	if err != nil {
-		return 0, false, err
+		return fmt.Errorf("kallsyms_names: %w", err)
 	}
-	n = uint64(b)
-	if b&0x80 != 0 {
-		if b, err = c.next(); err != nil {
-			return 0, false, err
+	c.part = part[:min(uint64(len(part)), c.end-c.next)]
+	c.next += uint64(len(c.part))
+	return nil
+}
+
+// length takes the length of the next name, whose codes are then in the bucket.
+func (c *nameCursor) length() (int, error) {
+	n := 0
+	for shift := 0; shift < 14; shift += 7 {
+		if err := c.fill(); err != nil {
+			return 0, err
 		}
-		n = n&0x7f | uint64(b)<<7
-	}
-	return n, n > 0 && n <= maxKallsymsName && n <= c.end-min(c.end, c.off), nil
-}
-
-// next takes one byte.
-func (c *nameCursor) next() (byte, error) {
-	if len(c.part) == 0 {
-		var err error
-		if c.part, err = c.m.from(c.off); err != nil {
-			return 0, fmt.Errorf("kallsyms_names: %w", err)
+		b := c.part[0]
+		c.part = c.part[1:]
+		n |= int(b&0x7f) << shift
+		if b < 0x80 {
+			break
 		}
 	}
-	b := c.part[0]
-	c.part, c.off = c.part[1:], c.off+1
-	return b, nil
+	if n == 0 || n > maxKallsymsName || uint64(n) > c.end-c.off() {
+		return 0, errNameBounds
+	}
+	return n, nil
 }
 
-// skip moves over n bytes.
-func (c *nameCursor) skip(n uint64) {
-	c.off += n
-	c.part = c.part[min(n, uint64(len(c.part))):]
+// pass walks over count names.
+func (c *nameCursor) pass(count int) error {
+	for {
+		// Nearly all names are short and end before their page does.
+		part, at := c.part, 0
+		for count > 0 && at < len(part) {
+			n := int(part[at])
+			if n == 0 || n >= 0x80 || n >= len(part)-at {
+				break
+			}
+			at += n + 1
+			count--
+		}
+		c.part = part[at:]
+		if count == 0 {
+			return nil
+		}
+		n, err := c.length()
+		if err != nil {
+			return err
+		}
+		c.skip(n)
+		count--
+	}
 }
 
-// take returns the n codes of a name and moves behind them: a slice of the page,
-// or of buf where they cross its end.
-func (c *nameCursor) take(n uint64, buf *nameBuffer) ([]byte, error) {
+func (c *nameCursor) skip(n int) {
+	if n <= len(c.part) {
+		c.part = c.part[n:]
+		return
+	}
+	c.next += uint64(n - len(c.part))
+	c.part = nil
+}
+
+// take returns the codes of the next name: a slice of its page, or of buf where it
+// crosses the page's end.
+func (c *nameCursor) take(buf *nameBuffer) ([]byte, error) {
+	n, err := c.length()
+	if err != nil {
+		return nil, err
+	}
 	codes := buf[:n]
-	if uint64(len(c.part)) >= n {
+	if n <= len(c.part) {
 		codes = c.part[:n]
-	} else if err := c.m.copy(c.off, codes); err != nil {
+	} else if err := c.m.copy(c.off(), codes); err != nil {
 		return nil, fmt.Errorf("kallsyms_names: %w", err)
 	}
 	c.skip(n)
@@ -77,45 +119,30 @@ func (c *nameCursor) take(n uint64, buf *nameBuffer) ([]byte, error) {
 // codes finds the codes of symbol i, by walking at most one bucket.
 func (k *Kallsyms) codes(i int, buf *nameBuffer) ([]byte, error) {
 	c := k.bucket(i / bucketSize)
-	for j := i &^ (bucketSize - 1); ; j++ {
-		n, ok, err := c.length()
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			return nil, badName(j)
-		}
-		if j == i {
-			return c.take(n, buf)
-		}
-		c.skip(n)
+	if err := c.pass(i % bucketSize); err != nil {
+		return nil, err
 	}
+	return c.take(buf)
 }
 
-// walk calls yield for each symbol from number i on until it returns false. It
-// leaves out the rest of a bucket that cannot be read, and returns the first
-// such error.
+// walk calls yield for each symbol until it returns false; codes are valid until
+// then. It leaves out the rest of a bucket that cannot be read, and returns the
+// first such error.
 func (k *Kallsyms) walk(yield func(i int, codes []byte) bool) error {
+	k.names.preload()
 	var first error
 	var buf nameBuffer
-	for b := 0; b*bucketSize < k.n; b++ {
-		c := k.bucket(b)
-		for i := b * bucketSize; i < min((b+1)*bucketSize, k.n); i++ {
-			n, ok, err := c.length()
-			if err == nil && !ok {
-				err = badName(i)
-			}
-			var codes []byte
-			if err == nil {
-				codes, err = c.take(n, &buf)
-			}
+	for i := 0; i < k.n; i += bucketSize {
+		c := k.bucket(i / bucketSize)
+		for j := i; j < min(i+bucketSize, k.n); j++ {
+			codes, err := c.take(&buf)
 			if err != nil {
 				if first == nil {
 					first = err
 				}
 				break
 			}
-			if !yield(i, codes) {
+			if !yield(j, codes) {
 				return first
 			}
 		}

@@ -119,41 +119,26 @@ func (k *Kallsyms) tryMarkers(names, at Addr, size uint64) bool {
 // bucketEnd walks a bucket and returns the offset behind its last name.
 func (k *Kallsyms) bucketEnd(b int) (uint64, error) {
 	c := k.bucket(b)
-	for i := b * bucketSize; i < min((b+1)*bucketSize, k.n); i++ {
-		n, ok, err := c.length()
-		if err != nil {
-			return 0, err
-		}
-		if !ok {
-			return 0, badName(i)
-		}
-		c.skip(n)
-	}
-	return c.off, nil
+	err := c.pass(min(bucketSize, k.n-b*bucketSize))
+	return c.off(), err
 }
 
-// walkMarkers makes the markers that could not be found. It ends with the last
-// name, whose place is not known before, and reads no further.
+// walkMarkers makes the markers that could not be found. Where the names end is
+// not known before, so it reads whole pages, and the range has them.
 func (k *Kallsyms) walkMarkers(names Addr) error {
 	k.names = newLazyMemory(k.r, names, maxKallsymsText)
 	k.markers = make([]uint32, 0, (k.n+bucketSize-1)/bucketSize+1)
 	c := nameCursor{m: k.names, end: k.names.size}
-	for i := range k.n {
-		if i%bucketSize == 0 {
-			k.markers = append(k.markers, uint32(c.off))
-		}
-		n, ok, err := c.length()
-		if err != nil {
+	for i := 0; i < k.n; i += bucketSize {
+		k.markers = append(k.markers, uint32(c.off()))
+		if err := c.pass(min(bucketSize, k.n-i)); err != nil {
 			return err
 		}
-		if !ok {
-			return badName(i)
-		}
-		c.skip(n)
 	}
-	k.markers = append(k.markers, uint32(c.off))
-	k.names = newLazyMemory(k.r, names, c.off)
-	k.ranges = append(k.ranges, Range{names, c.off})
+	k.markers = append(k.markers, uint32(c.off()))
+	k.names.size = c.off()
+	last := names.Add(int64(c.off()) - 1).Page()
+	k.ranges = append(k.ranges, Range{names, uint64(last-names) + PageSize})
 	return nil
 }
 

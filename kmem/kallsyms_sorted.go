@@ -1,8 +1,9 @@
 package kmem
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
-	"strings"
 )
 
 // nameOrder is the part of a name by which kallsyms_seqs_of_names is sorted.
@@ -10,14 +11,16 @@ import (
 // "." in 6.2, at ".llvm." from 6.6 to 6.10, so that the names which LTO
 // decorated were found by their plain ones (cleanup_symbol_name in
 // scripts/kallsyms.c). One does not see in the table which it is, so a name that
-// is not where one order puts it is looked for by the next.
+// is not where one order puts it, but has relatives there, is looked for by the
+// next. Of several symbols that have one name, with a "." in it, such a kernel
+// may give another than the first.
 type nameOrder string
 
 var nameOrders = []nameOrder{"", ".llvm.", "."}
 
-func (o nameOrder) cut(name string) string {
+func (o nameOrder) cut(name []byte) []byte {
 	if o != "" {
-		name, _, _ = strings.Cut(name, string(o))
+		name, _, _ = bytes.Cut(name, []byte(o))
 	}
 	return name
 }
@@ -47,32 +50,52 @@ func (k *Kallsyms) openSeqs(p kallsymsPlaces) {
 	k.seqs = nil
 }
 
-// seqProbes is how many places of a sorted index are compared before it is used.
-const seqProbes = 24
-
 // seqsSorted reports whether k.seqs holds numbers of symbols in ascending order of
-// their names, by one of the orders, as far as probes tell.
+// their names, by one of the orders, as far as probes tell: the ends and where a
+// binary search begins, whose pages will be needed anyway.
 func (k *Kallsyms) seqsSorted() bool {
-	sorted := len(nameOrders)
-	var before string
-	bad := make([]bool, len(nameOrders))
-	for p := range seqProbes {
-		name, err := k.sortedName(p * (k.n - 1) / (seqProbes - 1))
+	probes := append(appendMiddles([]int{0}, 0, k.n, 3), k.n-1)
+	good := nameOrders
+	seen := make(map[int]bool)
+	var a, b nameBuffer
+	before, buf := []byte(nil), &a
+	for i, p := range probes {
+		n, err := k.seq(p)
+		if err != nil || seen[n] && p != probes[i-1] {
+			return false // not even a permutation
+		}
+		seen[n] = true
+		name, err := k.name(n, buf)
 		if err != nil {
 			return false
 		}
-		for i, o := range nameOrders {
-			if p > 0 && !bad[i] && o.cut(before) > o.cut(name) {
-				bad[i] = true
-				sorted--
+		var still []nameOrder
+		for _, o := range good {
+			if bytes.Compare(o.cut(before), o.cut(name)) <= 0 {
+				still = append(still, o)
 			}
 		}
-		if sorted == 0 {
+		if good = still; len(good) == 0 {
 			return false
 		}
 		before = name
+		if buf == &a {
+			buf = &b
+		} else {
+			buf = &a
+		}
 	}
 	return true
+}
+
+// appendMiddles appends, in ascending order, what a binary search from lo to hi
+// looks at in its first steps.
+func appendMiddles(to []int, lo, hi, steps int) []int {
+	if lo >= hi || steps == 0 {
+		return to
+	}
+	mid := int(uint(lo+hi) / 2)
+	return appendMiddles(append(appendMiddles(to, lo, mid, steps-1), mid), mid+1, hi, steps-1)
 }
 
 // seq reads entry i of the sorted index.
@@ -94,30 +117,36 @@ func (k *Kallsyms) seq(i int) (int, error) {
 	return n, nil
 }
 
-// sortedCodes returns the codes of the name that is i-th by name, and the
-// symbol's number.
-func (k *Kallsyms) sortedCodes(i int, buf *nameBuffer) ([]byte, int, error) {
+// sortedCodes returns the codes of the name that is i-th by name.
+func (k *Kallsyms) sortedCodes(i int, buf *nameBuffer) ([]byte, error) {
 	n, err := k.seq(i)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	codes, err := k.codes(n, buf)
-	return codes, n, err
+	return k.codes(n, buf)
 }
 
-// sortedName is the name that is i-th by name.
-func (k *Kallsyms) sortedName(i int) (string, error) {
-	var buf nameBuffer
-	codes, n, err := k.sortedCodes(i, &buf)
+// sortedName is the name that is i-th by name. It lies in text.
+func (k *Kallsyms) sortedName(i int, text *nameBuffer) ([]byte, error) {
+	n, err := k.seq(i)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	var text nameBuffer
+	return k.name(n, text)
+}
+
+// name is the name of symbol i. It lies in text.
+func (k *Kallsyms) name(i int, text *nameBuffer) ([]byte, error) {
+	var buf nameBuffer
+	codes, err := k.codes(i, &buf)
+	if err != nil {
+		return nil, err
+	}
 	_, name, ok := k.expand(codes, text[:0])
 	if !ok {
-		return "", badName(n)
+		return nil, errNameBounds
 	}
-	return string(name), nil
+	return name, nil
 }
 
 // firstSorted finds the first entry of the sorted index whose name is not below
@@ -127,7 +156,7 @@ func (k *Kallsyms) firstSorted(name string) (int, error) {
 	lo, hi := 0, k.n
 	for lo < hi {
 		mid := int(uint(lo+hi) / 2)
-		codes, _, err := k.sortedCodes(mid, &buf)
+		codes, err := k.sortedCodes(mid, &buf)
 		if err != nil {
 			return 0, err
 		}
@@ -147,19 +176,26 @@ func (k *Kallsyms) findSorted(name string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if i < k.n {
-		var buf nameBuffer
-		codes, n, err := k.sortedCodes(i, &buf)
+	related := false // whether names beside it are the same but for what follows a "."
+	var text nameBuffer
+	for _, j := range []int{i, i - 1} {
+		if j < 0 || j >= k.n {
+			continue
+		}
+		s, err := k.sortedName(j, &text)
 		if err != nil {
 			return 0, err
 		}
-		if k.compare(codes, name) == 0 {
-			return n, nil
+		if j == i && string(s) == name {
+			return k.seq(i)
 		}
+		related = related || bytes.Equal(nameOrder(".").cut(s), nameOrder(".").cut([]byte(name)))
 	}
-	for _, o := range nameOrders[1:] {
-		if n, err := k.findCut(name, o); err == nil || AsFault(err) != nil {
-			return n, err
+	if related {
+		for _, o := range nameOrders[1:] {
+			if n, err := k.findCut(name, o); !errors.Is(err, ErrNoSymbol) {
+				return n, err
+			}
 		}
 	}
 	return 0, fmt.Errorf("%w: %s", ErrNoSymbol, name)
@@ -167,29 +203,30 @@ func (k *Kallsyms) findSorted(name string) (int, error) {
 
 // findCut is findSorted for an index that is sorted by a part of each name.
 func (k *Kallsyms) findCut(name string, o nameOrder) (int, error) {
-	key := o.cut(name)
+	var text nameBuffer
+	key := o.cut([]byte(name))
 	lo, hi := 0, k.n
 	for lo < hi {
 		mid := int(uint(lo+hi) / 2)
-		s, err := k.sortedName(mid)
+		s, err := k.sortedName(mid, &text)
 		if err != nil {
 			return 0, err
 		}
-		if o.cut(s) < key {
+		if bytes.Compare(o.cut(s), key) < 0 {
 			lo = mid + 1
 		} else {
 			hi = mid
 		}
 	}
 	for i := lo; i < min(k.n, lo+maxSameCut); i++ {
-		s, err := k.sortedName(i)
+		s, err := k.sortedName(i, &text)
 		if err != nil {
 			return 0, err
 		}
-		if s == name {
+		if string(s) == name {
 			return k.seq(i)
 		}
-		if o.cut(s) != key {
+		if !bytes.Equal(o.cut(s), key) {
 			break
 		}
 	}

@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"slices"
 	"sort"
-	"strings"
 	"sync"
 )
 
@@ -32,23 +32,60 @@ const (
 	maxProcNames = 1 << 30 // bytes of all names
 )
 
-// procSymbols is the table of one /proc/kallsyms.
+// procSymbols is the table of one /proc/kallsyms. It grows by chunks, as nothing
+// tells beforehand how long the text is, and copying is what parsing costs most.
 type procSymbols struct {
-	names   []byte // all names, end to end
-	syms    []procSymbol
-	modules []string // [0] is vmlinux: ""
-	byAddr  []uint32 // positions in syms, by address, then by position
+	n       int
+	syms    [][]procSymbol // all but the last full: chunkSyms each
+	names   [][]byte       // at most chunkNames each; no name crosses
+	modules []string       // [0] is vmlinux: ""
+	byAddr  []uint32       // symbols by address, then by place in the text
 
-	nameOnce sync.Once
-	byName   []uint32 // positions in syms, by name, then by address
+	hashOnce sync.Once
+	hash     *nameHash
+	seed     maphash.Seed
 }
 
 type procSymbol struct {
 	addr   Addr
-	name   uint32 // where it begins in names
+	name   uint32 // chunk * chunkNames + where it begins there
 	len    uint16
 	module uint16
 	typ    byte
+}
+
+const (
+	chunkSyms  = 1 << 13
+	chunkNames = 1 << 20 // bytes
+)
+
+func (p *procSymbols) sym(i uint32) *procSymbol { return &p.syms[i/chunkSyms][i%chunkSyms] }
+
+func (p *procSymbols) name(i uint32) []byte {
+	s := p.sym(i)
+	at := s.name % chunkNames
+	return p.names[s.name/chunkNames][at : at+uint32(s.len)]
+}
+
+func (p *procSymbols) symbol(i uint32) Symbol {
+	s := p.sym(i)
+	return Symbol{Name: string(p.name(i)), Addr: s.addr, Type: s.typ, Module: p.modules[s.module]}
+}
+
+// add appends a symbol; the caller has bounded the name's length.
+func (p *procSymbols) add(s procSymbol, name []byte) {
+	last := len(p.names) - 1
+	if last < 0 || cap(p.names[last])-len(p.names[last]) < len(name) {
+		p.names = append(p.names, make([]byte, 0, chunkNames))
+		last++
+	}
+	s.name, s.len = uint32(last*chunkNames+len(p.names[last])), uint16(len(name))
+	p.names[last] = append(p.names[last], name...)
+	if p.n%chunkSyms == 0 {
+		p.syms = append(p.syms, make([]procSymbol, 0, chunkSyms))
+	}
+	p.syms[len(p.syms)-1] = append(p.syms[len(p.syms)-1], s)
+	p.n++
 }
 
 // ParseProcKallsyms reads the text of /proc/kallsyms. hidden reports that it has
@@ -58,10 +95,15 @@ func ParseProcKallsyms(r io.Reader) (t SymbolTable, hidden bool, err error) {
 	p := &procSymbols{modules: []string{""}}
 	known := map[string]uint16{"": 0}
 	buf := make([]byte, 64<<10)
-	fill, line := 0, 0
+	fill, line, idle := 0, 0, 0
 	hidden = true
 	for eof := false; !eof; {
 		n, err := r.Read(buf[fill:])
+		if n > 0 {
+			idle = 0
+		} else if idle++; err == nil && idle > 100 {
+			err = io.ErrNoProgress
+		}
 		if err != nil && err != io.EOF {
 			return nil, false, fmt.Errorf("reading /proc/kallsyms: %w", err)
 		}
@@ -87,12 +129,12 @@ func ParseProcKallsyms(r io.Reader) (t SymbolTable, hidden bool, err error) {
 			hidden = hidden && addr == 0
 		}
 		if len(rest) > maxProcLine {
-			return nil, false, fmt.Errorf("%w: line %d has more than %d bytes", ErrBadProcKallsyms, line+1, maxProcLine)
+			return nil, false, fmt.Errorf("%w: line %d: more than %d bytes", ErrBadProcKallsyms, line+1, maxProcLine)
 		}
 		fill = copy(buf, rest)
 	}
 	p.sortAddrs()
-	return p, hidden && len(p.syms) > 0, nil
+	return p, hidden && p.n > 0, nil
 }
 
 // line adds the symbol of one line.
@@ -113,11 +155,11 @@ func (p *procSymbols) line(text []byte, known map[string]uint16) (Addr, error) {
 	if i == 0 || len(text) < i+4 || text[i] != ' ' || text[i+1] <= ' ' || text[i+1] > '~' || text[i+2] != ' ' {
 		return 0, errors.New("want an address, a type letter and a name")
 	}
-	sym := procSymbol{addr: addr, typ: text[i+1], name: uint32(len(p.names))}
+	sym := procSymbol{addr: addr, typ: text[i+1]}
 	name, module, inModule := bytes.Cut(text[i+3:], []byte("\t["))
 	if inModule {
-		if len(module) < 2 || module[len(module)-1] != ']' {
-			return 0, errors.New("the module's name has no end")
+		if len(module) < 2 || module[len(module)-1] != ']' || !plain(module) {
+			return 0, errors.New("the module's name is not a name in brackets")
 		}
 		module = module[:len(module)-1]
 		n, ok := known[string(module)]
@@ -131,13 +173,25 @@ func (p *procSymbols) line(text []byte, known map[string]uint16) (Addr, error) {
 		}
 		sym.module = n
 	}
-	if len(name) == 0 || len(p.names) > maxProcNames {
-		return 0, errors.New("no name, or too many names")
+	if len(name) == 0 || !plain(name) {
+		return 0, errors.New("no name, or one with unprintable bytes")
 	}
-	sym.len = uint16(len(name))
-	p.names = append(p.names, name...)
-	p.syms = append(p.syms, sym)
+	if p.n == maxKallsyms || len(p.names) > maxProcNames/chunkNames {
+		return 0, errors.New("more symbols than a kernel can have")
+	}
+	p.add(sym, name)
 	return addr, nil
+}
+
+// plain reports whether text is printable ASCII without blanks, as all names are:
+// what passes may be shown on a terminal.
+func plain(text []byte) bool {
+	for _, c := range text {
+		if c <= ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // hexDigit is the value of a hexadecimal digit, or 255.
@@ -156,14 +210,14 @@ func hexDigit(c byte) byte {
 // sortAddrs makes byAddr. Nearly all of the text is in order already, so the
 // rest alone is sorted, and merged in.
 func (p *procSymbols) sortAddrs() {
-	sorted, rest := make([]uint32, 0, len(p.syms)), []uint32(nil)
+	sorted, rest := make([]uint32, 0, p.n), []uint32(nil)
 	top := Addr(0)
-	for i := range p.syms {
-		if a := p.syms[i].addr; a >= top {
+	for i := range uint32(p.n) {
+		if a := p.sym(i).addr; a >= top {
 			top = a
-			sorted = append(sorted, uint32(i))
+			sorted = append(sorted, i)
 		} else {
-			rest = append(rest, uint32(i))
+			rest = append(rest, i)
 		}
 	}
 	p.byAddr = sorted
@@ -174,7 +228,7 @@ func (p *procSymbols) sortAddrs() {
 }
 
 func (p *procSymbols) compareAddrs(a, b uint32) int {
-	switch x, y := p.syms[a].addr, p.syms[b].addr; {
+	switch x, y := p.sym(a).addr, p.sym(b).addr; {
 	case x < y:
 		return -1
 	case x > y:
@@ -196,44 +250,33 @@ func merge(a, b []uint32, compare func(a, b uint32) int) []uint32 {
 	return append(append(out, a...), b...)
 }
 
-func (p *procSymbols) name(i uint32) []byte {
-	s := &p.syms[i]
-	return p.names[s.name : s.name+uint32(s.len)]
-}
-
-func (p *procSymbols) symbol(i uint32) Symbol {
-	s := &p.syms[i]
-	return Symbol{Name: string(p.name(i)), Addr: s.addr, Type: s.typ, Module: p.modules[s.module]}
-}
-
-// names are sorted when the first one is asked for.
-func (p *procSymbols) sortNames() {
-	p.nameOnce.Do(func() {
-		p.byName = slices.Clone(p.byAddr)
-		slices.SortStableFunc(p.byName, func(a, b uint32) int { return bytes.Compare(p.name(a), p.name(b)) })
-	})
-}
-
-// firstNamed is the position in byName of the first name that is not below name.
-func (p *procSymbols) firstNamed(name string) int {
-	p.sortNames()
-	return sort.Search(len(p.byName), func(i int) bool { return string(p.name(p.byName[i])) >= name })
+// makeHash enters the kernel's own symbols before the modules', each by address.
+func (p *procSymbols) makeHash() {
+	p.hash, p.seed = newNameHash(p.n), maphash.MakeSeed()
+	sums := make([]uint64, p.n)
+	for i := range sums {
+		sums[i] = maphash.Bytes(p.seed, p.name(uint32(i)))
+	}
+	for _, own := range []bool{true, false} {
+		for _, i := range p.byAddr {
+			if (p.sym(i).module == 0) == own {
+				p.hash.add(int(i), sums)
+			}
+		}
+	}
 }
 
 // Lookup implements [SymbolTable]. The kernel's own symbols come before
 // modules' of the same name.
 func (p *procSymbols) Lookup(name string) (Symbol, bool) {
-	found := Symbol{}
-	ok := false
-	for i := p.firstNamed(name); i < len(p.byName) && string(p.name(p.byName[i])) == name; i++ {
-		if s := p.symbol(p.byName[i]); !ok || found.Module != "" && s.Module == "" {
-			found, ok = s, true
-		}
-		if found.Module == "" {
-			break
-		}
+	p.hashOnce.Do(p.makeHash)
+	i, ok, _ := p.hash.find(maphash.String(p.seed, name), func(i int) (bool, error) {
+		return string(p.name(uint32(i))) == name, nil
+	})
+	if !ok {
+		return Symbol{}, false
 	}
-	return found, ok
+	return p.symbol(uint32(i)), true
 }
 
 // At implements [SymbolTable]. The text does not tell where a module's sections
@@ -243,12 +286,12 @@ func (p *procSymbols) At(addr Addr) (Symbol, uint64, bool) {
 	if !addr.IsKernel() {
 		return Symbol{}, 0, false
 	}
-	next := sort.Search(len(p.byAddr), func(i int) bool { return p.syms[p.byAddr[i]].addr > addr })
+	next := sort.Search(len(p.byAddr), func(i int) bool { return p.sym(p.byAddr[i]).addr > addr })
 	if next == 0 {
 		return Symbol{}, 0, false
 	}
-	start := p.syms[p.byAddr[next-1]].addr
-	first := sort.Search(next, func(i int) bool { return p.syms[p.byAddr[i]].addr >= start })
+	start := p.sym(p.byAddr[next-1]).addr
+	first := sort.Search(next, func(i int) bool { return p.sym(p.byAddr[i]).addr >= start })
 	off := uint64(addr - start)
 	if !start.IsKernel() {
 		return Symbol{}, 0, false
@@ -258,11 +301,11 @@ func (p *procSymbols) At(addr Addr) (Symbol, uint64, bool) {
 	}
 	for i := first; i < min(next, first+maxAliases); i++ {
 		s := p.symbol(p.byAddr[i])
-		if s.Module == "" && isEndMarker(s.Name) {
+		if !holds(s, off) {
 			continue
 		}
-		followed := next < len(p.byAddr) && p.syms[p.byAddr[next]].module == p.syms[p.byAddr[i]].module
-		if !followed && uint64(addr.Page()-start.Page()) > PageSize {
+		followed := next < len(p.byAddr) && p.sym(p.byAddr[next]).module == p.sym(p.byAddr[i]).module
+		if !followed && !near(start, addr) {
 			return Symbol{}, 0, false
 		}
 		return s, off, true
@@ -272,30 +315,29 @@ func (p *procSymbols) At(addr Addr) (Symbol, uint64, bool) {
 
 // Prefix implements [SymbolTable].
 func (p *procSymbols) Prefix(prefix string, limit int) []string {
-	var out []string
-	for i := p.firstNamed(prefix); i < len(p.byName) && len(out) < limit; i++ {
-		name := p.name(p.byName[i])
-		if !strings.HasPrefix(string(name), prefix) {
-			break
-		}
-		if len(out) == 0 || out[len(out)-1] != string(name) {
-			out = append(out, string(name))
+	if limit <= 0 {
+		return nil
+	}
+	list := newNameList(limit)
+	for i := range uint32(p.n) {
+		if name := p.name(i); len(name) >= len(prefix) && string(name[:len(prefix)]) == prefix {
+			list.add(name)
 		}
 	}
-	return out
+	return list.sorted()
 }
 
 // All implements [SymbolTable], in the order of the text.
 func (p *procSymbols) All(yield func(Symbol) bool) {
-	for i := range p.syms {
-		if !yield(p.symbol(uint32(i))) {
+	for i := range uint32(p.n) {
+		if !yield(p.symbol(i)) {
 			return
 		}
 	}
 }
 
 // Len implements [SymbolTable].
-func (p *procSymbols) Len() int { return len(p.syms) }
+func (p *procSymbols) Len() int { return p.n }
 
 // Source implements [SymbolTable].
 func (p *procSymbols) Source() string { return "/proc/kallsyms" }
