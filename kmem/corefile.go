@@ -7,30 +7,33 @@ import (
 	"sync/atomic"
 )
 
-// cacheSlots is the size of a dump's cache in pages of [PageSize]: 1 MiB in all.
-const cacheSlots = 256
+// A dump's cache has cacheSlots lines of cacheLine bytes: 1 MiB in all.
+const (
+	cacheLine  = 1024
+	cacheSlots = 1024
+)
 
 // coreFile is the file that an image reads: offsets, no addresses.
 //
-// Small reads of a file on disk go through a cache of whole pages, as a pread for
-// each pointer of a list would cost more than everything else. The cache has
-// one slot for an offset and no lock: a slot's page never changes, it is replaced.
+// Small reads of a file on disk go through a cache, as a pread for each pointer
+// of a list and each level of the page tables would cost more than everything else. It
+// has no lock: a slot's line never changes, it is replaced. Its lines are short as most reads want one structure of a page.
 // A live kernel changes, and memory needs no cache: both have none.
 type coreFile struct {
 	r     io.ReaderAt
 	size  int64
-	cache *[cacheSlots]atomic.Pointer[cachedPage]
+	cache *[cacheSlots]atomic.Pointer[cachedLine]
 }
 
-type cachedPage struct {
+type cachedLine struct {
 	off  int64
-	data []byte // shorter than a page only at the end of the file
+	data []byte // shorter than a line only at the end of the file
 }
 
 func newCoreFile(r io.ReaderAt, size int64, cached bool) *coreFile {
 	f := &coreFile{r: r, size: size}
 	if cached {
-		f.cache = new([cacheSlots]atomic.Pointer[cachedPage])
+		f.cache = new([cacheSlots]atomic.Pointer[cachedLine])
 	}
 	return f
 }
@@ -41,15 +44,15 @@ func (f *coreFile) readAt(off uint64, buf []byte) error {
 	if off > math.MaxInt64 || int64(off) > f.size || uint64(f.size)-off < uint64(len(buf)) {
 		return io.ErrUnexpectedEOF
 	}
-	if f.cache == nil || len(buf) >= PageSize {
+	if f.cache == nil || len(buf) > cacheLine {
 		return f.pread(int64(off), buf)
 	}
 	for at := int64(off); len(buf) > 0; {
-		page, err := f.page(at &^ (PageSize - 1))
+		line, err := f.line(at &^ (cacheLine - 1))
 		if err != nil {
 			return err
 		}
-		n := copy(buf, page.data[min(int(at&(PageSize-1)), len(page.data)):])
+		n := copy(buf, line.data[min(int(at&(cacheLine-1)), len(line.data)):])
 		if n == 0 {
 			return io.ErrUnexpectedEOF
 		}
@@ -58,17 +61,27 @@ func (f *coreFile) readAt(off uint64, buf []byte) error {
 	return nil
 }
 
-// page returns the page of the file at off, which is a multiple of [PageSize].
-func (f *coreFile) page(off int64) (*cachedPage, error) {
-	slot := &f.cache[uint64(off)/PageSize%cacheSlots]
-	if p := slot.Load(); p != nil && p.off == off {
+// line returns the line of the file at off, which is a multiple of cacheLine.
+func (f *coreFile) line(off int64) (*cachedLine, error) {
+	// Spread by Fibonacci hashing: structures of a page each are a usual stride.
+	// Each line has two slots, the older line in the second.
+	i := uint64(off) / cacheLine * 0x9e3779b97f4a7c15 >> 32 % cacheSlots
+	first, second := &f.cache[i], &f.cache[i^1]
+	old := first.Load()
+	if old != nil && old.off == off {
+		return old, nil
+	}
+	if p := second.Load(); p != nil && p.off == off {
 		return p, nil
 	}
-	p := &cachedPage{off: off, data: make([]byte, min(PageSize, f.size-off))}
+	p := &cachedLine{off: off, data: make([]byte, min(cacheLine, f.size-off))}
 	if err := f.pread(off, p.data); err != nil {
 		return nil, err
 	}
-	slot.Store(p)
+	if old != nil {
+		second.Store(old)
+	}
+	first.Store(p)
 	return p, nil
 }
 
