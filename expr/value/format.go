@@ -59,6 +59,9 @@ func (p *printer) fault(err error) string {
 }
 
 func (p *printer) value(v Value, depth int) string {
+	if _, ok := btf.Underlying(v.typ).(*btf.Struct); ok && depth == 0 {
+		return p.bare(v, depth) // which has the type
+	}
 	return fmt.Sprintf("(%s)%s", v.typ, p.bare(v, depth))
 }
 
@@ -105,7 +108,7 @@ func (p *printer) integer(v Value, t *btf.Int) string {
 	}
 	if width := v.BigEndianBits(); width != 0 {
 		digits := width / 4
-		return fmt.Sprintf("%#0*x (raw %#0*x)", digits+2, Swap(n.Bits, width), digits+2, n.Bits)
+		return fmt.Sprintf("0x%0*x (raw 0x%0*x)", digits, Swap(n.Bits, width), digits, n.Bits)
 	}
 	switch {
 	case t.Bool && n.Bits <= 1:

@@ -1,0 +1,359 @@
+package expr
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/bits"
+	"slices"
+	"strconv"
+
+	"kinspect/btf"
+	"kinspect/expr/value"
+)
+
+// maxElements bounds the elements of all lists that one evaluation makes: they
+// are held in memory.
+const maxElements = 10 << 20
+
+// grow accounts for n new elements.
+func (s *Session) grow(n int) error {
+	if s.elementsMade += n; s.elementsMade > maxElements {
+		return fmt.Errorf("more than %d million list elements: the expression needs too much memory", maxElements>>20)
+	}
+	return s.stopped()
+}
+
+// list is what a predicate runs over: a list, or the elements of an array.
+func (s *Session) list(x any) ([]any, error) {
+	switch x := x.(type) {
+	case []any:
+		return x, s.stopped()
+	case value.Value:
+		if n, ok := x.Len(); ok {
+			return s.elements(x, 0, n)
+		}
+		if st, ok := x.StructType(); ok && (st.Name == "list_head" || st.Name == "hlist_head") {
+			return nil, fmt.Errorf("%s is no list of the language: list_entries(HEAD, 'struct TYPE', 'MEMBER') walks it", x.Type())
+		}
+	case map[string]any:
+		return nil, errors.New("a map is no list: use keys(…) or values(…)")
+	case nil:
+		return nil, errors.New("nil is no list")
+	}
+	return nil, fmt.Errorf("%s is no list", describe(x))
+}
+
+// elements lists the elements lo to hi-1 of an array.
+func (s *Session) elements(v value.Value, lo, hi int) ([]any, error) {
+	if err := s.grow(hi - lo); err != nil {
+		return nil, err
+	}
+	out := make([]any, 0, hi-lo)
+	for i := lo; i < hi; i++ {
+		e, err := v.Index(int64(i))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, e)
+	}
+	return out, nil
+}
+
+// length is the number of elements of a list, a map or an array, or that of a
+// string's bytes. A char array counts as the string in it.
+func (s *Session) length(x any) (int, error) {
+	if t, ok, err := text(x); ok {
+		return len(t), err
+	}
+	switch x := x.(type) {
+	case []any:
+		return len(x), nil
+	case map[string]any:
+		return len(x), nil
+	case value.Value:
+		if n, ok := x.Len(); ok {
+			return n, nil
+		}
+	}
+	return 0, fmt.Errorf("%s has no length", describe(x))
+}
+
+// span is lo..hi, both included.
+func (s *Session) span(lo, hi any) (any, error) {
+	a, err := integer(lo, "the start of a range")
+	if err != nil {
+		return nil, err
+	}
+	b, err := integer(hi, "the end of a range")
+	if err != nil {
+		return nil, err
+	}
+	if b < a {
+		return []any{}, nil
+	}
+	if n := uint64(b) - uint64(a); n >= maxElements {
+		return nil, fmt.Errorf("the range %d..%d is longer than %d million elements", a, b, maxElements>>20)
+	}
+	if err := s.grow(int(b-a) + 1); err != nil {
+		return nil, err
+	}
+	out := make([]any, 0, b-a+1)
+	for i := a; ; i++ {
+		out = append(out, plain(value.IntNum(i)))
+		if i == b {
+			return out, nil
+		}
+	}
+}
+
+// key is the key of a map that a value stands for: strings as they are, numbers
+// in decimal, enums by name, pointers in hexadecimal.
+func key(x any) (string, error) {
+	if v, ok := x.(value.Value); ok {
+		if s, ok, err := text(v); ok {
+			return s, err
+		}
+		n, err := v.Num()
+		if err != nil {
+			return "", fmt.Errorf("%s cannot be a key: %w", v.Type(), err)
+		}
+		switch t := btf.Underlying(v.Type()).(type) {
+		case *btf.Enum:
+			if name, ok := t.ValueName(n.Bits); ok {
+				return name, nil
+			}
+		case *btf.Pointer:
+			return fmt.Sprintf("%#x", n.Bits), nil
+		}
+		return keyText(plain(n)), nil
+	}
+	switch x.(type) {
+	case string, int, int64, uint32, uint64, float64, bool:
+		return keyText(x), nil
+	}
+	return "", fmt.Errorf("%s cannot be a key", describe(x))
+}
+
+func keyText(x any) string {
+	switch x := x.(type) {
+	case string:
+		return x
+	case float64:
+		return strconv.FormatFloat(x, 'g', -1, 64)
+	}
+	return fmt.Sprint(x)
+}
+
+// sortedKeys puts a map's keys in order: numbers by value, before all others.
+func sortedKeys(m map[string]any) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b string) int {
+		x, errA := strconv.ParseInt(a, 0, 64)
+		y, errB := strconv.ParseInt(b, 0, 64)
+		switch {
+		case errA == nil && errB == nil && x != y:
+			if x < y {
+				return -1
+			}
+			return 1
+		case errA == nil && errB != nil:
+			return -1
+		case errA != nil && errB == nil:
+			return 1
+		case a < b:
+			return -1
+		case a > b:
+			return 1
+		}
+		return 0
+	})
+	return keys
+}
+
+// group makes a map of lists out of pairs of element and key.
+func (s *Session) group(pairs any) (any, error) {
+	l, err := s.list(pairs)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]any{}
+	for _, p := range l {
+		pair := p.([]any)
+		k, err := key(pair[1])
+		if err != nil {
+			return nil, fmt.Errorf("groupBy: %w", err)
+		}
+		old, _ := out[k].([]any)
+		out[k] = append(old, pair[0])
+	}
+	return out, s.grow(len(l))
+}
+
+// sorter orders elements by keys: all numbers, or all strings.
+type sorter struct {
+	elems []any
+	nums  []number
+	texts []string
+}
+
+func (o *sorter) add(elem, by any) error {
+	if t, ok, err := text(by); ok {
+		if err != nil {
+			return err
+		}
+		o.texts = append(o.texts, t)
+	} else {
+		n, ok, err := numberOf(by)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return fmt.Errorf("%s has no order to sort by", describe(by))
+		}
+		o.nums = append(o.nums, n)
+	}
+	if len(o.nums) > 0 && len(o.texts) > 0 {
+		return errors.New("strings and numbers have no common order")
+	}
+	o.elems = append(o.elems, elem)
+	return nil
+}
+
+func (o *sorter) sorted(desc bool) []any {
+	at := make([]int, len(o.elems))
+	for i := range at {
+		at[i] = i
+	}
+	slices.SortStableFunc(at, func(i, j int) int {
+		if desc {
+			i, j = j, i
+		}
+		if len(o.nums) > 0 {
+			return order(o.nums[i], o.nums[j])
+		}
+		switch {
+		case o.texts[i] < o.texts[j]:
+			return -1
+		case o.texts[i] > o.texts[j]:
+			return 1
+		}
+		return 0
+	})
+	out := make([]any, len(at))
+	for i, j := range at {
+		out[i] = o.elems[j]
+	}
+	return out
+}
+
+func descending(x any) (bool, error) {
+	switch x {
+	case nil, "asc":
+		return false, nil
+	case "desc":
+		return true, nil
+	}
+	return false, fmt.Errorf("%s is no order: it is 'asc' or 'desc'", describe(x))
+}
+
+// sortPairs orders the elements of pairs by what stands beside them.
+func (s *Session) sortPairs(pairs, dir any) (any, error) {
+	l, err := s.list(pairs)
+	if err != nil {
+		return nil, err
+	}
+	desc, err := descending(dir)
+	if err != nil {
+		return nil, err
+	}
+	var o sorter
+	for _, p := range l {
+		pair := p.([]any)
+		if err := o.add(pair[0], pair[1]); err != nil {
+			return nil, fmt.Errorf("sortBy: %w", err)
+		}
+	}
+	return o.sorted(desc), s.grow(len(l))
+}
+
+// sum adds integers without cutting them to their types: the sum of a thousand
+// u32 is no u32. It is long, or unsigned long where all of them are unsigned.
+func (s *Session) sum(x any) (any, error) {
+	l, err := s.list(x)
+	if err != nil {
+		return nil, err
+	}
+	var lo, hi uint64 // 128 bits, two's complement
+	var float float64
+	isFloat, unsigned := false, len(l) > 0
+	var k *value.Kernel
+	for _, e := range l {
+		n, ok, err := numberOf(e)
+		if err != nil {
+			return nil, err
+		}
+		if _, _, ptr := isPointer(e); !ok || ptr {
+			return nil, fmt.Errorf("sum: %s is not a number", describe(e))
+		}
+		if n.k != nil {
+			k = n.k
+		}
+		if n.isFloat {
+			isFloat = true
+			float += n.float
+			continue
+		}
+		float += n.asFloat()
+		unsigned = unsigned && !n.Signed
+		var ext, carry uint64
+		if n.Signed && int64(n.Bits) < 0 {
+			ext = math.MaxUint64
+		}
+		lo, carry = bits.Add64(lo, n.Bits, 0)
+		hi, _ = bits.Add64(hi, ext, carry)
+	}
+	switch {
+	case isFloat:
+		return float, nil
+	case hi == 0 && (unsigned || lo > math.MaxInt64):
+		return result(value.UintNum(lo), k), nil
+	case hi == 0 || hi == math.MaxUint64 && lo > math.MaxInt64:
+		n := value.Num{Bits: lo, Size: 8, Signed: true}
+		if k == nil {
+			return small(n), nil
+		}
+		return result(n, k), nil
+	}
+	return nil, errors.New("sum: more than 64 bits")
+}
+
+// extreme is the smallest or the largest element.
+func (s *Session) extreme(name string, args []any) (any, error) {
+	if len(args) == 1 {
+		l, err := s.list(args[0])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		args = l
+	}
+	var best any
+	var bestNum number
+	for i, e := range args {
+		n, ok, err := numberOf(e)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			return nil, fmt.Errorf("%s: %s is not a number", name, describe(e))
+		}
+		c := order(n, bestNum)
+		if i == 0 || name == "min" && c < 0 || name == "max" && c > 0 {
+			best, bestNum = e, n
+		}
+	}
+	return best, nil
+}
