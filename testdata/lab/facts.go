@@ -19,8 +19,7 @@ for ns in init $(ls /run/netns); do
 	mkdir -p net/$ns
 	in=""
 	if [ $ns != init ]; then in="/usr/sbin/ip netns exec $ns"; fi
-	$in /usr/sbin/ip -j -s -s link > net/$ns/link-stats.json
-	$in /usr/sbin/ip -j -d link > net/$ns/link-details.json
+	$in /usr/sbin/ip -j -d -s -s link > net/$ns/link-stats.json
 	$in cat /proc/net/dev > net/$ns/dev
 	$in cat /proc/net/ptype > net/$ns/ptype
 	$in readlink /proc/self/ns/net | tr -dc 0-9 > net/$ns/inum

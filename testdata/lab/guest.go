@@ -66,6 +66,11 @@ func (g *guest) try(limit time.Duration, script string) (wire.Response, error) {
 	return resp, nil
 }
 
+// post starts a script that will never answer.
+func (g *guest) post(script string) error {
+	return wire.WriteRequest(g.agent, wire.Request{Script: script, TimeoutMS: runTime.Milliseconds()})
+}
+
 // run runs a script that has to succeed, and returns its stdout.
 func (g *guest) run(script string) ([]byte, error) { return g.runFor(runTime, script) }
 

@@ -40,6 +40,7 @@ mkdir -p /run/netns
 rm -f /bin/modprobe
 echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6
 echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6
+echo 1 > /proc/sys/net/core/devconf_inherit_init_net
 for m in $(cat /modules/boot); do insmod /modules/$m.ko || echo "lab: cannot load $m"; done
 /usr/sbin/ip link set lo up
 `

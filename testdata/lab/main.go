@@ -19,37 +19,61 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
 // options are the command line.
 type options struct {
 	kernels    []string // series or suites, empty for all
+	boots      []string // names of boots, empty for all
 	kinspect   string   // path of the binary to test
 	noKinspect bool
 	cached     bool
+	jobs       int
+	fixtures   string // directory that takes new snapshots for the tests
 	cache      string
 }
 
 func main() {
 	var o options
 	kernels := flag.String("kernels", "", "only these, by series or suite: 6.12,trixie-backports")
+	boots := flag.String("boots", "", "only these boots: shared, vmcore, wide")
 	flag.StringVar(&o.kinspect, "kinspect", "", "static kinspect binary to test (default: build ./cmd/kinspect)")
 	flag.BoolVar(&o.noKinspect, "no-kinspect", false, "make facts and dumps, compare nothing")
 	flag.BoolVar(&o.cached, "cached", false, "use the kernels that are unpacked already, ask no mirror")
+	flag.StringVar(&o.fixtures, "fixtures", "", "write the snapshots that the tests use into this directory")
+	flag.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "kernels at a time")
 	flag.Parse()
-	if *kernels != "" {
-		o.kernels = strings.Split(*kernels, ",")
-	}
+	o.kernels, o.boots = list(*kernels), list(*boots)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	if o.noKinspect {
+		o.kinspect = ""
+	}
 	if err := lab(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "lab:", err)
 		stop()
 		os.Exit(1)
 	}
+}
+
+// list splits a comma-separated flag.
+func list(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return strings.Split(s, ",")
+}
+
+func contains(list []string, s string) bool { return slices.Contains(list, s) }
+
+// wants tells whether --kernels asks for a kernel.
+func (o options) wants(suite, series string) bool {
+	return len(o.kernels) == 0 || contains(o.kernels, suite) || contains(o.kernels, series)
 }
 
 // cacheDir is where everything that the lab makes is kept.
@@ -79,33 +103,76 @@ func lab(ctx context.Context, o options) error {
 			return err
 		}
 	}
-	failed := 0
-	for _, s := range suites {
-		if len(o.kernels) > 0 && s.series != "" && !slices.Contains(o.kernels, s.series) && !slices.Contains(o.kernels, s.name) {
-			continue
+	if o.kinspect == "" && !o.noKinspect {
+		o.kinspect = filepath.Join(o.cache, "kinspect")
+		if err := buildStatic(ctx, "./cmd/kinspect", o.kinspect); err != nil {
+			return err
 		}
-		start := time.Now()
-		k, err := findKernel(ctx, o, s, m)
-		if errors.Is(err, errAbsent) {
-			fmt.Printf("%-5s %s: %v\n", s.series, s.name, err)
-			continue
-		}
-		if err == nil {
-			if len(o.kernels) > 0 && !slices.Contains(o.kernels, k.series) && !slices.Contains(o.kernels, s.name) {
-				continue
-			}
-			err = runKernel(ctx, o, k, guestProgram)
-		}
-		took := time.Since(start).Round(time.Second)
-		if err != nil {
-			failed++
-			fmt.Printf("%-5s %s: FAILED (%v)\n%v\n", s.series, s.name, took, err)
-			continue
-		}
-		fmt.Printf("%-5s %s ok (%v)\n", k.series, k.release, took)
 	}
-	if failed > 0 {
-		return fmt.Errorf("%d kernels failed", failed)
+	runners := make([]*runner, len(suites))
+	var wait sync.WaitGroup
+	slots := make(chan struct{}, max(o.jobs, 1))
+	for i, s := range suites {
+		if s.series != "" && !o.wants(s.name, s.series) {
+			continue
+		}
+		wait.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			start := time.Now()
+			r := &runner{guest: guestProgram, kinspect: o.kinspect}
+			if r.kernel, r.result.err = findKernel(ctx, o, s, m); r.result.err == nil {
+				if !o.wants(s.name, r.kernel.series) {
+					return
+				}
+				r.dir = filepath.Join(o.cache, r.kernel.series)
+				if r.result.err = r.all(ctx, o); r.result.err == nil && o.fixtures != "" {
+					r.result.err = r.writeFixtures(ctx, o.fixtures)
+				}
+			}
+			r.result.took = time.Since(start)
+			runners[i] = r
+		})
+	}
+	wait.Wait()
+	return report(runners)
+}
+
+// report prints a line for each kernel, then what failed, and returns an error
+// if anything did.
+func report(runners []*runner) error {
+	var details []error
+	tested := 0
+	for i, r := range runners {
+		if r == nil {
+			continue
+		}
+		name := suites[i].series + " " + suites[i].name
+		if r.kernel != nil {
+			name = fmt.Sprintf("%-5s %s", r.kernel.series, r.kernel.release)
+		}
+		what := fmt.Sprintf("live %v  dump %v", r.result.live, r.result.dump)
+		switch err := r.result.err; {
+		case errors.Is(err, errAbsent):
+			fmt.Printf("%-36s %v\n", name, errAbsent)
+			continue
+		case err != nil:
+			what = "LAB FAILED  " + what
+			details = append(details, fmt.Errorf("%s: %w", name, err))
+		}
+		tested++
+		fmt.Printf("%-36s %s  (%.0f s)\n", name, what, r.result.took.Seconds())
+		details = append(details, r.result.live.failures...)
+		details = append(details, r.result.dump.failures...)
+	}
+	if tested == 0 {
+		return errors.New("no kernel was tested")
+	}
+	for _, d := range details {
+		fmt.Printf("\n%v\n", d)
+	}
+	if len(details) > 0 {
+		return fmt.Errorf("%d failures", len(details))
 	}
 	return nil
 }
@@ -121,50 +188,4 @@ func findKernel(ctx context.Context, o options, s suite, m mirrors) (*kernel, er
 func buildStatic(ctx context.Context, pkg, to string) error {
 	_, err := output(ctx, "", "env", "CGO_ENABLED=0", "go", "build", "-o", to, pkg)
 	return err
-}
-
-func runKernel(ctx context.Context, o options, k *kernel, guestProgram string) error {
-	dir := filepath.Join(o.cache, k.series)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	initrd := filepath.Join(dir, "initramfs.cpio")
-	spec := initramfsSpec{init: agentInit, files: map[string]string{"/usr/bin/guest": guestProgram}}
-	if err := buildInitramfs(ctx, k, spec, initrd); err != nil {
-		return err
-	}
-	start := time.Now()
-	g, err := startGuest(ctx, machine{kernel: k, initrd: initrd, memory: 256, console: filepath.Join(dir, "console.log")})
-	if err != nil {
-		return err
-	}
-	defer g.kill()
-	fmt.Printf("%s booted in %v\n", k.series, time.Since(start))
-	var t truth
-	if err := playAll(g, &t, []func(*guest, *truth) error{incident}); err != nil {
-		return err
-	}
-	if err := g.capture(dir, "incident", &t); err != nil {
-		return err
-	}
-	fmt.Printf("%s incident at %v\n", k.series, time.Since(start))
-	if err := playAll(g, &t, stageB); err != nil {
-		return err
-	}
-	fmt.Printf("%s scenarios at %v\n", k.series, time.Since(start))
-	err = g.capture(dir, "scenarios", &t)
-	fmt.Printf("%s dump at %v\n", k.series, time.Since(start))
-	return err
-}
-
-// capture takes facts, checks that the scenarios happened, and dumps.
-func (g *guest) capture(dir, name string, t *truth) error {
-	facts := filepath.Join(dir, "facts", name)
-	if err := g.captureFacts(facts, t); err != nil {
-		return err
-	}
-	if err := t.check(facts); err != nil {
-		return err
-	}
-	return g.dumpMemory(filepath.Join(dir, name+".elf"))
 }

@@ -10,7 +10,10 @@ import (
 
 // A link is one device of `ip -j -s -s link`.
 type link struct {
-	Name  string `json:"ifname"`
+	Name string `json:"ifname"`
+	Info struct {
+		Kind string `json:"info_kind"` // veth, bond, ...
+	} `json:"linkinfo"`
 	Stats struct {
 		RX struct {
 			Packets   uint64  `json:"packets"`

@@ -3,6 +3,7 @@
 //	guest agent            serve the orchestrator on the virtio-serial port
 //	guest frames [flags]   send raw Ethernet frames from an interface
 //	guest tap IFACE        hold an ETH_P_ALL packet socket open, as tcpdump does
+//	guest as UID PROGRAM   run a program as another user
 //	guest copy FROM TO     copy a file, leaving zero blocks out (for /proc/vmcore)
 //
 // It is static and knows nothing of kinspect.
@@ -15,10 +16,10 @@ import (
 
 func main() {
 	commands := map[string]func([]string) error{
-		"agent": agent, "frames": frames, "tap": tap, "copy": copySparse,
+		"agent": agent, "frames": frames, "tap": tap, "as": runAs, "copy": copySparse,
 	}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: guest agent|frames|tap|copy ...")
+		fmt.Fprintln(os.Stderr, "usage: guest agent|frames|tap|as|copy ...")
 		os.Exit(2)
 	}
 	if err := commands[os.Args[1]](os.Args[2:]); err != nil {

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A check is one thing that kinspect must get right. Checks are data: to add
+// one, add a row to commandChecks, or a function to checks.
+type check struct {
+	name string
+	// at names the captures that the check belongs to: incident, scenarios,
+	// vmcore, wide; and "hostile", the end of the shared boot, where the host
+	// starts to refuse.
+	at []string
+	// on restricts the check to "live" or to "dump"; "" is both.
+	on  string
+	run func(*subjectContext) error
+}
+
+// A subjectContext is what a check works on.
+type subjectContext struct {
+	subject
+	kernel  *kernel
+	capture string
+	facts   string // directory of the facts that belong to the capture
+	truth   *truth
+	guest   *guest // nil on a dump
+	host    hostTools
+}
+
+// hostTools are what checks may use on this machine.
+type hostTools struct {
+	ctx      context.Context
+	kinspect string
+	dir      string // results of this kernel
+}
+
+var checks = []check{
+	{name: "explain-bond0", at: []string{"incident", "vmcore", "wide"}, run: checkIncident},
+	{name: "truth", at: []string{"incident", "scenarios", "vmcore", "wide"}, run: checkTruth},
+	{name: "counters", at: []string{"incident", "scenarios", "vmcore", "wide"}, run: checkCounters},
+	{name: "softnet", at: []string{"incident", "scenarios"}, run: checkSoftnet},
+	{name: "ptype", at: []string{"incident", "scenarios"}, run: checkPtype},
+	{name: "overview", at: []string{"scenarios"}, run: checkOverview},
+	{name: "snapshot", at: []string{"incident", "scenarios"}, run: checkSnapshot},
+	{name: "kptr-restrict", at: []string{"incident"}, on: "live", run: checkKptrRestrict},
+	{name: "not-root", at: []string{"hostile"}, on: "live", run: checkNotRoot},
+	{name: "no-kcore", at: []string{"hostile"}, on: "live", run: checkNoKcore},
+	{name: "lockdown", at: []string{"hostile"}, on: "live", run: checkLockdown},
+}
+
+// compare runs all checks that fit, and returns what failed, a line or more
+// for each, and how many passed.
+func compare(c *subjectContext) (failures []error, passed int) {
+	on := "dump"
+	if c.live() {
+		on = "live"
+	}
+	list := append(slices.Clone(checks), commandCheckList()...)
+	if !c.live() && c.kernel.series == noDumpSeries {
+		list = []check{{name: "refused", at: []string{c.capture}, run: checkDumpRefused}}
+	}
+	for _, k := range list {
+		if !contains(k.at, c.capture) || k.on != "" && k.on != on {
+			continue
+		}
+		if err := k.run(c); err != nil {
+			failures = append(failures, fmt.Errorf("%s, %s %s: %s: %w", c.kernel.series, c.capture, on, k.name, err))
+			continue
+		}
+		passed++
+	}
+	return failures, passed
+}
+
+// noDumpSeries is the kernel whose VMCOREINFO does not name the kallsyms
+// tables: its dumps cannot be read yet, and kinspect has to say so.
+const noDumpSeries = "5.10"
+
+func checkDumpRefused(c *subjectContext) error {
+	a, err := c.ask("explain", "bond0")
+	if err != nil {
+		return err
+	}
+	return a.check(2, nil, []string{"kallsyms"})
+}
+
+// A commandCheck is a command line, its exit code, and words that its output
+// has to hold.
+type commandCheck struct {
+	at     string // captures, separated by spaces
+	on     string
+	args   []string
+	exit   int
+	stdout []string
+	stderr []string
+}
+
+// commandChecks are checks that a user could type. {blue} in them stands for
+// the namespace "blue": its name live, its inode number on a dump, which has
+// no /run/netns.
+var commandChecks = []commandCheck{
+	{at: "incident vmcore wide", args: []string{"eval", "netdev('bond0').rx_dropped"}, stdout: []string{"48"}},
+	{at: "incident", args: []string{"eval", "netdev('bond0').name"}, stdout: []string{"bond0"}},
+	{at: "incident vmcore wide", args: []string{"handler", "0x0004", "bond0"}, exit: 1, stdout: []string{"none"}},
+	{at: "incident", args: []string{"handler", "STP", "bond0"}, exit: 1, stdout: []string{"none"}},
+	{at: "incident", args: []string{"handler", "LLDP", "bond0"}, exit: 1, stdout: []string{"none"}},
+	{at: "incident vmcore wide", args: []string{"handler", "0x0800", "bond0"}, stdout: []string{"ip_rcv"}},
+	{at: "incident", args: []string{"handler", "ARP", "bond0"}, stdout: []string{"arp_rcv"}},
+	{at: "incident", args: []string{"handler", "0x0800", "veth0"}, stdout: []string{"bond_handle_frame"}},
+	{at: "scenarios", args: []string{"handler", "LACP", "bond2"}, stdout: []string{"bond_3ad_lacpdu_recv"}},
+	{at: "scenarios", args: []string{"handler", "STP", "quiet0"}, stdout: []string{"llc_rcv", "0x42"}},
+	{at: "scenarios", args: []string{"handler", "0x88b5", "plain0"}, exit: 1, stdout: []string{"none"}},
+	{at: "scenarios", args: []string{"handler", "0x88b5", "port0"}, stdout: []string{"br_handle_frame"}},
+
+	{at: "incident", args: []string{"eval", "netdev('eth0').name"}, exit: 2, stderr: []string{"eth0", "{blue}"}},
+	{at: "incident", args: []string{"explain", "eth0"}, exit: 2, stderr: []string{"eth0", "{blue}"}},
+	{at: "incident", args: []string{"--netns", "{blue}", "eval", "netdev('eth0').name"}, stdout: []string{"eth0"}},
+	{at: "incident", args: []string{"explain", "bond9"}, exit: 2, stderr: []string{"bond0"}},
+	{at: "incident", args: []string{"explain", "veth0"}, stdout: []string{"veth0"}},
+	{at: "incident", args: []string{"handler", "nonsense", "bond0"}, exit: 2, stderr: []string{"nonsense"}},
+	{at: "incident", args: []string{"eval", "netdev('bond0'"}, exit: 2},
+	{at: "incident", args: []string{"eval", "netdev('bond0').no_such_member"}, exit: 2, stderr: []string{"no_such_member"}},
+}
+
+func commandCheckList() []check {
+	var list []check
+	for _, row := range commandChecks {
+		list = append(list, check{
+			name: strings.Join(row.args, " "),
+			at:   strings.Fields(row.at), on: row.on,
+			run: row.run,
+		})
+	}
+	return list
+}
+
+func (row commandCheck) run(c *subjectContext) error {
+	blue, err := c.blue()
+	if err != nil {
+		return err
+	}
+	fill := func(list []string) []string {
+		filled := slices.Clone(list)
+		for i := range filled {
+			filled[i] = strings.ReplaceAll(filled[i], "{blue}", blue)
+		}
+		return filled
+	}
+	a, err := c.ask(fill(row.args)...)
+	if err != nil {
+		return err
+	}
+	return a.check(row.exit, fill(row.stdout), fill(row.stderr))
+}
+
+// check compares an answer with an exit code and words.
+func (a answer) check(exit int, stdout, stderr []string) error {
+	if a.exit != exit {
+		return a.fail("exit %d, want %d", a.exit, exit)
+	}
+	for _, w := range stdout {
+		if !strings.Contains(a.stdout, w) {
+			return a.fail("stdout does not say %q", w)
+		}
+	}
+	for _, w := range stderr {
+		if !strings.Contains(a.stderr, w) {
+			return a.fail("stderr does not say %q", w)
+		}
+	}
+	return a.sane()
+}
+
+// sane is what holds for every answer, also a bad one.
+func (a answer) sane() error {
+	for _, bad := range []string{"panic:", "goroutine ", "runtime error"} {
+		if strings.Contains(a.stderr, bad) || strings.Contains(a.stdout, bad) {
+			return a.fail("a panic")
+		}
+	}
+	if a.exit == 2 && strings.TrimSpace(a.stderr) == "" {
+		return a.fail("exit 2 without a word on stderr")
+	}
+	return nil
+}
+
+// blue is how the namespace "blue" is called on this subject.
+func (c *subjectContext) blue() (string, error) {
+	if c.live() {
+		return "blue", nil
+	}
+	content, err := readFact(c.facts, "net/blue/inum")
+	return strings.TrimSpace(content), err
+}

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// A runner takes one kernel through its boots.
+type runner struct {
+	kernel *kernel
+	dir    string // results of this kernel
+	guest  string // the guest program, built for this run
+	// kinspect is the binary to test, "" to test nothing.
+	kinspect string
+	result   result
+}
+
+// A result is what one kernel's line at the end says.
+type result struct {
+	live, dump verdict
+	took       time.Duration
+	err        error // the lab itself failed
+}
+
+// A verdict counts checks.
+type verdict struct {
+	passed   int
+	failures []error
+}
+
+func (v verdict) String() string {
+	switch {
+	case len(v.failures) > 0:
+		return fmt.Sprintf("FAILED %d of %d", len(v.failures), len(v.failures)+v.passed)
+	case v.passed == 0:
+		return "not tested"
+	}
+	return fmt.Sprintf("ok (%d checks)", v.passed)
+}
+
+// guestFiles are the lab's own files in every initramfs.
+func (r *runner) guestFiles() map[string]string {
+	files := map[string]string{"/usr/bin/guest": r.guest}
+	if r.kinspect != "" {
+		files["/usr/bin/kinspect"] = r.kinspect
+	}
+	return files
+}
+
+// extraBoots are the suites whose kernels are booted twice more, for other
+// kinds of dumps: a real kdump, and a machine with four-level page tables and
+// enough memory for 1 GiB pages in the direct map.
+var extraBoots = []string{"trixie", "trixie-backports"}
+
+// wideMemory holds at least one whole, aligned GiB of the direct map.
+const wideMemory = 2560
+
+// shared is the boot that all kernels get: the incident alone, captured, then
+// all other scenarios, captured again.
+func (r *runner) shared(ctx context.Context) error {
+	start := time.Now()
+	g, err := r.boot(ctx, "shared", machine{memory: 256})
+	if err != nil {
+		return err
+	}
+	defer g.kill()
+	r.progress("booted", start)
+	var t truth
+	if err := playAll(g, &t, []func(*guest, *truth) error{incident}); err != nil {
+		return err
+	}
+	if err := r.capture(ctx, g, "incident", &t); err != nil {
+		return err
+	}
+	r.progress("incident", start)
+	if err := playAll(g, &t, stageB); err != nil {
+		return err
+	}
+	if err := r.capture(ctx, g, "scenarios", &t); err != nil {
+		return err
+	}
+	r.compare(ctx, "hostile", &t, g)
+	r.progress("scenarios", start)
+	return nil
+}
+
+// wide dumps the incident from a machine with other page tables.
+func (r *runner) wide(ctx context.Context) error {
+	g, err := r.boot(ctx, "wide", machine{memory: wideMemory, cpu: "max,la57=off"})
+	if err != nil {
+		return err
+	}
+	defer g.kill()
+	var t truth
+	if err := playAll(g, &t, []func(*guest, *truth) error{incident}); err != nil {
+		return err
+	}
+	if err := r.capture(ctx, g, "wide", &t); err != nil {
+		return err
+	}
+	// Nearly all of it is zeroes.
+	_, err = output(ctx, "", "fallocate", "--dig-holes", filepath.Join(r.dir, "wide.elf"))
+	return err
+}
+
+// boot starts a machine of this kernel with the usual initramfs.
+func (r *runner) boot(ctx context.Context, name string, m machine) (*guest, error) {
+	m.kernel, m.initrd = r.kernel, filepath.Join(r.dir, name+".cpio")
+	m.console = filepath.Join(r.dir, "console."+name+".log")
+	if err := buildInitramfs(ctx, r.kernel, initramfsSpec{init: agentInit, files: r.guestFiles()}, m.initrd); err != nil {
+		return nil, err
+	}
+	defer os.Remove(m.initrd) // QEMU has read it once the guest answers
+	return startGuest(ctx, m)
+}
+
+// capture takes facts, checks that the scenarios happened, compares what
+// kinspect says live, dumps, and compares what it says of the dump.
+func (r *runner) capture(ctx context.Context, g *guest, name string, t *truth) error {
+	facts := filepath.Join(r.dir, "facts", name)
+	if err := g.captureFacts(facts, t); err != nil {
+		return err
+	}
+	if err := t.check(facts); err != nil {
+		return err
+	}
+	// The dump first: live checks change the guest, if only its free memory.
+	dump := filepath.Join(r.dir, name+".elf")
+	if err := g.dumpMemory(dump); err != nil {
+		return err
+	}
+	if r.kinspect == "" {
+		return nil
+	}
+	r.compare(ctx, name, t, g)
+	r.compare(ctx, name, t, nil)
+	return nil
+}
+
+// compare runs the checks of one capture, live in g, or on the dump where g is
+// nil.
+func (r *runner) compare(ctx context.Context, name string, t *truth, g *guest) {
+	if r.kinspect == "" {
+		return
+	}
+	c := &subjectContext{
+		kernel: r.kernel, capture: name, truth: t, guest: g,
+		facts: filepath.Join(r.dir, "facts", name),
+		host:  hostTools{ctx: ctx, kinspect: r.kinspect, dir: r.dir},
+	}
+	verdict := &r.result.live
+	if g != nil {
+		c.subject = liveSubject{g}
+	} else {
+		c.subject = dumpSubject{ctx: ctx, kinspect: r.kinspect, core: filepath.Join(r.dir, name+".elf")}
+		verdict = &r.result.dump
+	}
+	failures, passed := compare(c)
+	verdict.passed += passed
+	verdict.failures = append(verdict.failures, failures...)
+}
+
+// progress tells on stderr how far a kernel is: minutes of silence look like a
+// hang.
+func (r *runner) progress(what string, start time.Time) {
+	fmt.Fprintf(os.Stderr, "lab: %s: %s after %.1f s\n", r.kernel.series, what, time.Since(start).Seconds())
+}
+
+// all runs every boot that this kernel gets.
+func (r *runner) all(ctx context.Context, o options) error {
+	if err := os.MkdirAll(r.dir, 0o755); err != nil {
+		return err
+	}
+	boots := []struct {
+		name string
+		run  func(context.Context) error
+		want bool
+	}{
+		{"shared", r.shared, true},
+		{"vmcore", r.kdump, contains(extraBoots, r.kernel.suite)},
+		{"wide", r.wide, contains(extraBoots, r.kernel.suite)},
+	}
+	var errs []error
+	for _, b := range boots {
+		if !b.want || len(o.boots) > 0 && !contains(o.boots, b.name) {
+			continue
+		}
+		start := time.Now()
+		if err := b.run(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("boot %s: %w", b.name, err))
+			continue
+		}
+		r.progress("boot "+b.name+" done", start)
+	}
+	return errors.Join(errs...)
+}
