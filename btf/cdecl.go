@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// Limits of a declaration: no C program comes near them, cyclic types of a bad
-// blob would have no end without them.
+// Limits of a declaration. The longest of a kernel has 452 bytes; the cyclic types
+// of a bad blob would have no end without them.
 const (
-	maxDeclTypes  = 1024    // types visited for one declaration
-	maxDeclLen    = 1 << 16 // bytes of text
+	maxDeclTypes  = 512     // types visited for one declaration
+	maxDeclLen    = 1 << 14 // bytes of text
 	maxParamDepth = 16      // function types within parameters of function types
 )
 
@@ -41,23 +41,25 @@ type declarator struct {
 }
 
 func (d *declarator) declare(t Type, inner string, depth int) string {
-	var quals, tags string // of the type to come, not yet written
+	// Of the type to come, not yet written.
+	var quals qualBits
+	var tags string
 	for {
 		if d.budget--; d.budget < 0 || len(inner) > maxDeclLen {
 			return join("...", inner)
 		}
 		switch v := t.(type) {
 		case *Qualifier:
-			if !strings.Contains(quals, v.Qual.String()) {
-				quals = v.Qual.String() + " " + quals
-			}
+			quals |= 1 << v.Qual
 			t = v.Target()
 		case *TypeTag:
-			tags = v.spelling() + " " + tags
+			if tag := v.spelling() + " "; !strings.Contains(tags, tag) {
+				tags = tag + tags
+			}
 			t = v.Target()
 		case *Pointer:
-			inner = "*" + join(strings.TrimSuffix(tags+quals, " "), inner)
-			quals, tags = "", ""
+			inner = "*" + join(strings.TrimSuffix(tags+quals.String(), " "), inner)
+			quals, tags = 0, ""
 			t = v.Target()
 			switch skipQualifiers(t).(type) {
 			case *Array, *FuncProto:
@@ -73,7 +75,7 @@ func (d *declarator) declare(t Type, inner string, depth int) string {
 			t = v.Elem()
 		case *FuncProto:
 			inner += "(" + d.params(v, depth) + ")"
-			quals, tags = "", "" // a function has none in C
+			quals, tags = 0, "" // a function has none in C
 			t = v.Return()
 		case *Func:
 			inner = v.Name
@@ -82,9 +84,24 @@ func (d *declarator) declare(t Type, inner string, depth int) string {
 			inner = v.Name
 			t = v.Type()
 		default:
-			return quals + join(join(d.base(t), strings.TrimSuffix(tags, " ")), inner)
+			return quals.String() + join(join(d.base(t), strings.TrimSuffix(tags, " ")), inner)
 		}
 	}
+}
+
+// qualBits is a set of qualifiers: a bit for each, 1 << Qual.
+type qualBits uint8
+
+// String spells the set in the usual order, whatever order the blob has, with a
+// space at the end.
+func (q qualBits) String() string {
+	s := ""
+	for qual := Const; qual <= Restrict; qual++ {
+		if q&(1<<qual) != 0 {
+			s += qual.String() + " "
+		}
+	}
+	return s
 }
 
 // skipQualifiers strips qualifiers and tags, but not typedefs: what is left

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// maxDefinition bounds the text of one definition, in bytes. The largest struct
-// of a kernel takes some 30 KiB.
-const maxDefinition = 1 << 20
+// maxDefinition bounds the text of one definition, in bytes. The longest one of a
+// kernel takes some 30 KiB.
+const maxDefinition = 1 << 18
 
 // Printer prints definitions of types in C. The zero value prints what a kernel
 // developer would write.
@@ -57,7 +57,7 @@ type definer struct {
 
 // anonymous prints the body of a struct, union or enum where it is used.
 func (w *definer) anonymous(t Type) string {
-	if w.indent >= maxDepth || w.size > maxDefinition {
+	if w.indent > maxAnonymousDepth || w.size > maxDefinition {
 		return typeString(t)
 	}
 	switch t := t.(type) {

@@ -46,7 +46,7 @@ const maxPath = 4096
 // member.
 func (t *Struct) FindMember(path string) (Field, error) {
 	if !strings.ContainsAny(path, ".[") {
-		if f, ok := t.lookup(path, maxDepth, new(maxLookups)); ok {
+		if f, ok := t.lookup(path, maxAnonymousDepth, new(maxLookups)); ok {
 			return f, nil
 		}
 		return Field{}, &PathError{path, 0, &MemberError{t, path}}
@@ -91,7 +91,7 @@ func (t *Struct) FindMember(path string) (Field, error) {
 			}
 			return fail(fmt.Errorf("%s is a %s, which has no members", path[:max(col-1, 0)], f.Type))
 		}
-		step, ok := in.lookup(name, maxDepth, new(maxLookups))
+		step, ok := in.lookup(name, maxAnonymousDepth, new(maxLookups))
 		if !ok {
 			return fail(&MemberError{in, name})
 		}
@@ -136,14 +136,17 @@ func index(t Type, s string) (elem Type, off uint64, n int, err error) {
 	return elem, lo * 8, end + 1, nil
 }
 
-// maxLookups bounds the members that one search looks at: anonymous members that
-// contain each other have no end, and may double at each level before that.
-const maxLookups = 1 << 18
+// Limits of a search in anonymous members: in a bad blob they may contain each
+// other, and double at each level.
+const (
+	maxAnonymousDepth = 16
+	maxLookups        = 1 << 15 // members of anonymous members
+)
 
 // lookup finds a member of t or of its anonymous members. It compares names where
 // they are, in the blob, and decodes nothing but what it returns.
 func (t *Struct) lookup(name string, depth int, budget *int) (Field, bool) {
-	if *budget -= 1 + t.NumMembers(); name == "" || depth == 0 || *budget < 0 {
+	if name == "" {
 		return Field{}, false
 	}
 	for i := range t.NumMembers() {
@@ -157,7 +160,7 @@ func (t *Struct) lookup(name string, depth int, budget *int) (Field, bool) {
 		}
 		m := t.member(i)
 		in, ok := Underlying(m.Type).(*Struct)
-		if !ok {
+		if !ok || !in.enter(depth, budget) {
 			continue
 		}
 		if f, ok := in.lookup(name, depth-1, budget); ok {
@@ -172,18 +175,15 @@ func (t *Struct) lookup(name string, depth int, budget *int) (Field, bool) {
 // anonymous structs and unions appear as t's own, in the order of declaration.
 func (t *Struct) AllMembers() iter.Seq[Field] {
 	return func(yield func(Field) bool) {
-		t.flatten(0, maxDepth, new(maxLookups), yield)
+		t.flatten(0, maxAnonymousDepth, new(maxLookups), yield)
 	}
 }
 
 func (t *Struct) flatten(base uint64, depth int, budget *int, yield func(Field) bool) bool {
-	if *budget -= 1 + t.NumMembers(); depth == 0 || *budget < 0 {
-		return true
-	}
 	for _, m := range t.Members() {
 		off := base + uint64(m.BitOffset)
 		if m.Name == "" {
-			if in, ok := Underlying(m.Type).(*Struct); ok {
+			if in, ok := Underlying(m.Type).(*Struct); ok && in.enter(depth, budget) {
 				if !in.flatten(off, depth-1, budget, yield) {
 					return false
 				}
@@ -195,4 +195,10 @@ func (t *Struct) flatten(base uint64, depth int, budget *int, yield func(Field) 
 		}
 	}
 	return true
+}
+
+// enter reports whether a search may go on in t, an anonymous member.
+func (t *Struct) enter(depth int, budget *int) bool {
+	*budget -= 1 + t.NumMembers()
+	return depth > 0 && *budget >= 0
 }

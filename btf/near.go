@@ -14,7 +14,8 @@ const (
 
 // Near returns those of the candidates that name may be a slip of, best first,
 // three at most: those with few edits between them (of one letter each: add,
-// drop, change, or swap two neighbours), then those that name is the beginning of.
+// drop, change, or swap two neighbours), then those that start with name, then
+// those that have it elsewhere.
 func Near(name string, candidates []string) []string {
 	n := nearSearch{name: name}
 	for _, c := range candidates {
@@ -50,10 +51,13 @@ func (n *nearSearch) try(candidate []byte) {
 		edits = editDistance(n.name, candidate, limit)
 	}
 	if edits > limit {
-		if len(n.name) < 3 || !strings.HasPrefix(string(candidate), n.name) {
-			return
-		}
 		edits = limit + 1
+		switch at := strings.Index(string(candidate), n.name); {
+		case len(n.name) < 3 || at < 0:
+			return
+		case at > 0:
+			edits++
+		}
 	}
 	at, have := slices.BinarySearchFunc(n.found, nearName{string(candidate), edits}, func(a, b nearName) int {
 		return cmp.Or(cmp.Compare(a.edits, b.edits), cmp.Compare(len(a.name), len(b.name)), cmp.Compare(a.name, b.name))
