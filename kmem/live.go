@@ -81,7 +81,7 @@ func (h hostPaths) refusal(err error) *HostError {
 		e.Do = "run it on the host itself, " + dumpInstead
 	case h.lockedDown():
 		e.Why = "the kernel is locked down for confidentiality (" + h.lockdown + ")"
-		e.Do = "lockdown ends only with a reboot without lockdown=confidentiality; " + dumpInstead
+		e.Do = "lockdown ends only with a reboot without lockdown=confidentiality, " + dumpInstead
 	case errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM):
 		e.Why = "permission denied: it takes root with CAP_SYS_RAWIO"
 		if os.Geteuid() == 0 {

@@ -85,6 +85,9 @@ func (img *Image) inMemory() bool {
 
 // unpack returns the content of a zstd file, at most limit bytes of it.
 func unpack(r io.ReaderAt, size, limit int64) ([]byte, error) {
+	if out := unpackWhole(r, size, limit); out != nil {
+		return out, nil
+	}
 	window := min(maxZstdWindow, max(uint64(min(size, limit))*maxZstdRatio, minZstdWindow))
 	dec, err := zstd.NewReader(io.NewSectionReader(r, 0, size),
 		zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
@@ -93,32 +96,50 @@ func unpack(r io.ReaderAt, size, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("cannot unpack zstd: %w", err)
 	}
 	defer dec.Close()
-	out := bytes.NewBuffer(make([]byte, 0, unpackedHint(r, size, limit)))
+	var out bytes.Buffer
 	n, err := out.ReadFrom(io.LimitReader(dec, limit+1))
 	switch {
 	case n > limit || errors.Is(err, zstd.ErrDecoderSizeExceeded):
 		return nil, fmt.Errorf("more than %d MiB when unpacked: unpack it with zstd -d and open the result", limit>>20)
 	case errors.Is(err, zstd.ErrWindowSizeExceeded):
 		return nil, fmt.Errorf("compressed with a window of more than %d MiB: unpack it with zstd -d --long=31 and open the result", window>>20)
-	}
-	if err != nil {
+	case err != nil:
 		return nil, fmt.Errorf("damaged zstd file: after %d unpacked bytes: %w", n, err)
 	}
 	return out.Bytes(), nil
 }
 
-// unpackedHint is the size to begin with: what the first frame's header claims, but
-// not more than a usual ratio allows, as the claim may be a lie.
-func unpackedHint(r io.ReaderAt, size, limit int64) int64 {
+// unpackWhole is the quick way, in half the memory: for a file of one frame whose
+// header tells the size, where a usual ratio makes that believable. It returns
+// nil where the file is none or is damaged.
+func unpackWhole(r io.ReaderAt, size, limit int64) []byte {
 	const usualRatio = 32
-	buf := make([]byte, min(size, zstd.HeaderMaxSize))
-	n, _ := r.ReadAt(buf, 0)
+	head := make([]byte, min(size, zstd.HeaderMaxSize))
+	n, _ := r.ReadAt(head, 0)
 	var h zstd.Header
-	if err := h.Decode(buf[:n]); err != nil || !h.HasFCS {
-		return 0
+	if err := h.Decode(head[:n]); err != nil || !h.HasFCS || h.FrameContentSize == 0 ||
+		h.FrameContentSize > uint64(min(limit, size*usualRatio)) {
+		return nil
 	}
-	claim := min(h.FrameContentSize, uint64(limit), uint64(size)*usualRatio)
-	return int64(claim) + bytes.MinRead
+	// Not even noise grows by more when it is packed: what follows is no frame.
+	if fcs := int64(h.FrameContentSize); size > fcs+fcs/16+1024 {
+		return nil
+	}
+	packed := make([]byte, size)
+	if n, _ := r.ReadAt(packed, 0); n < len(packed) {
+		return nil
+	}
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecodeAllCapLimit(true),
+		zstd.WithDecoderMaxWindow(maxZstdWindow))
+	if err != nil {
+		return nil
+	}
+	defer dec.Close()
+	out, err := dec.DecodeAll(packed, make([]byte, 0, h.FrameContentSize))
+	if err != nil {
+		return nil
+	}
+	return out
 }
 
 func fileKind(m os.FileMode) string {

@@ -18,6 +18,8 @@ import (
 const (
 	noteSnapshot = "KINSPECT"
 	noteSymbols  = "KINSPECT_SYMS"
+	// noteType is theirs: a number that no reader of cores takes for one of its own.
+	noteType = 0x4b494e53
 
 	// SnapshotVersion is the version of SnapshotInfo that this package writes. It
 	// reads all versions up to it.

@@ -182,7 +182,7 @@ func (s *SnapshotContent) notes() ([]elfwriter.Note, error) {
 	if s.VMCoreInfo != nil {
 		notes = append(notes, elfwriter.Note{Name: "VMCOREINFO\x00", Data: s.VMCoreInfo.Raw()})
 	}
-	notes = append(notes, elfwriter.Note{Type: 1, Name: noteSnapshot + "\x00", Data: text})
+	notes = append(notes, elfwriter.Note{Type: noteType, Name: noteSnapshot + "\x00", Data: text})
 	if len(s.Kallsyms) > 0 {
 		if len(s.Kallsyms) > maxSymbolText {
 			return nil, errors.New("snapshot: the symbols' text is too long")
@@ -191,7 +191,7 @@ func (s *SnapshotContent) notes() ([]elfwriter.Note, error) {
 		if err != nil {
 			return nil, err
 		}
-		notes = append(notes, elfwriter.Note{Type: 1, Name: noteSymbols + "\x00", Data: enc.EncodeAll(s.Kallsyms, nil)})
+		notes = append(notes, elfwriter.Note{Type: noteType, Name: noteSymbols + "\x00", Data: enc.EncodeAll(s.Kallsyms, nil)})
 	}
 	return notes, nil
 }
