@@ -7,43 +7,6 @@ import (
 	"sync/atomic"
 )
 
-// # The kernel's own symbol table
-//
-// A kernel with CONFIG_KALLSYMS carries the names and addresses of its symbols
-// in read-only memory, written at build time by scripts/kallsyms.c and read by
-// kernel/kallsyms.c. Symbols are numbered from 0 by ascending address; all
-// tables but one are in that order. Integers are little-endian.
-//
-//	num_syms      u32: how many symbols there are
-//	names         for each symbol its length in bytes (one byte; two where the
-//	              first has its high bit set: low 7 bits, then the next 7,
-//	              since 6.1), and as many codes. A code is an index into the
-//	              token table; the tokens' texts put together are nm's type
-//	              letter and the name.
-//	markers       u32 each: the offset in names of symbols 0, 256, 512, …
-//	token_table   256 NUL-terminated texts
-//	token_index   256 × u16: the offset of each text in token_table
-//	offsets       32 bits a symbol: its address, encoded (see addressing)
-//	relative_base u64: what offsets count from; gone since 7.0
-//	seqs_of_names three bytes, big-endian, a symbol: the symbols' numbers sorted
-//	              by name, then address. Since 6.2, and with it the kernel's own
-//	              lookups stopped being linear.
-//
-// VMCOREINFO names all of them since 6.0 but markers and seqs_of_names, whose
-// places follow from their neighbours. The tables lie in one section, each
-// aligned to 8 bytes (4 since 7.0), in the order
-//
-//	6.0, 6.1   offsets relative_base num_syms names markers token_table token_index
-//	6.2, 6.3   the same, with seqs_of_names before token_table
-//	6.4 on     num_syms names markers token_table token_index offsets
-//	           relative_base seqs_of_names
-//	7.0 on     the same without relative_base
-//
-// Nothing here goes by a version number: each place is tried, and one that does
-// not hold what belongs there is given up. Without markers the names are walked
-// once; without the sorted index a hash of all names is made when the first one
-// is asked for.
-
 // ErrNoKallsyms is wrapped by the error of [OpenKallsyms] for a kernel whose
 // VMCOREINFO does not say where the tables are: before 6.0, or without
 // CONFIG_KALLSYMS.
@@ -65,9 +28,47 @@ const (
 	bucketSize      = 256 // symbols from one marker to the next
 )
 
-// Kallsyms is the symbol table in a kernel's memory. It reads the pages that a
-// question needs and keeps them; it is safe for concurrent use. Where memory
-// cannot be read a question is answered with "none", and [Kallsyms.Err] tells.
+// Kallsyms is the symbol table in a kernel's own memory.
+//
+// A kernel with CONFIG_KALLSYMS carries the names and addresses of its symbols
+// in read-only memory, written at build time by scripts/kallsyms.c and read by
+// kernel/kallsyms.c. Symbols are numbered from 0 by ascending address; all
+// tables but one are in that order. Integers are little-endian.
+//
+//	num_syms      u32: how many symbols there are
+//	names         for each symbol its length in bytes (one byte; two where the
+//	              first has its high bit set: low 7 bits, then the next 7,
+//	              since 6.1), and as many codes. A code is an index into the
+//	              token table; the tokens' texts put together are nm's type
+//	              letter and the name.
+//	markers       u32 each: the offset in names of symbols 0, 256, 512, …
+//	token_table   256 NUL-terminated texts
+//	token_index   256 × u16: the offset of each text in token_table
+//	offsets       32 bits a symbol: its address, encoded (see addressing)
+//	relative_base u64: what offsets count from; gone since 7.0
+//	seqs_of_names three bytes, big-endian, a symbol: the symbols' numbers sorted
+//	              by name, then address. Since 6.2, and 6.1.42 of the stable
+//	              series; the kernel's own lookups were linear before.
+//
+// VMCOREINFO names all of them since 6.0 (kernel/vmcore_info.c; kernel/crash_core.c
+// before 6.9) but markers and seqs_of_names, whose places follow from their
+// neighbours. The tables lie in one section, each aligned to 8 bytes (4 since
+// 7.0), in the order
+//
+//	up to 6.1  offsets relative_base num_syms names markers token_table token_index
+//	to 6.3     the same, with seqs_of_names before token_table
+//	6.4 on     num_syms names markers token_table token_index offsets
+//	           relative_base seqs_of_names
+//	7.0 on     the same without relative_base
+//
+// Nothing here goes by a version number: each place is tried, and one that does
+// not hold what belongs there is given up. Without markers the names are walked
+// once; without the sorted index a hash of all names is made when the first one
+// is asked for.
+//
+// A Kallsyms reads the pages that a question needs and keeps them; it is safe for
+// concurrent use. Where memory cannot be read a question is answered with
+// "none", and [Kallsyms.Err] tells.
 type Kallsyms struct {
 	r       Reader
 	n       int

@@ -116,7 +116,7 @@ func TestKallsymsFallbacks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		compareTables(t, k, p, "")
+		compareTables(t, k, p, "", 1)
 		if name == "index" && !strings.Contains(k.Index(), "hash index of") {
 			t.Error(k.Index())
 		}

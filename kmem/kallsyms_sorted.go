@@ -8,12 +8,12 @@ import (
 
 // nameOrder is the part of a name by which kallsyms_seqs_of_names is sorted.
 // Most kernels take all of it. Those built with clang's LTO cut it at the first
-// "." in 6.2, at ".llvm." from 6.6 to 6.10, so that the names which LTO
-// decorated were found by their plain ones (cleanup_symbol_name in
-// scripts/kallsyms.c). One does not see in the table which it is, so a name that
-// is not where one order puts it, but has relatives there, is looked for by the
-// next. Of several symbols that have one name, with a "." in it, such a kernel
-// may give another than the first.
+// "." from 6.2 to 6.4, at ".llvm." from 6.5 to 6.10 (cleanup_symbol_name in
+// scripts/kallsyms.c), so that names which LTO decorated were found by their
+// plain ones. One does not see in the table which it is, so a name that is not
+// where one order puts it, but has relatives there, is looked for by the next. Of
+// several symbols that have one name, with a "." in it, such a kernel may give
+// another than the first.
 type nameOrder string
 
 var nameOrders = []nameOrder{"", ".llvm.", "."}

@@ -11,19 +11,6 @@ import (
 	"sync"
 )
 
-// # /proc/kallsyms
-//
-// One line a symbol, in kernel/kallsyms.c's order (s_show): the kernel's own by
-// ascending address, then each module's, then those of ftrace, BPF and kprobes,
-// none of which is sorted:
-//
-//	ffffffff81000000 T _stext
-//	ffffffffc0321000 t bond_init	[bonding]
-//
-// 16 hexadecimal digits, nm's type letter, the name, and after a tab the module.
-// Where kptr_restrict or missing privilege hides addresses, all are 0. Per-CPU
-// symbols of kernels before 6.15 are type A with small addresses.
-
 // ErrBadProcKallsyms is wrapped by the errors of [ParseProcKallsyms].
 var ErrBadProcKallsyms = errors.New("not the text of /proc/kallsyms")
 
@@ -88,9 +75,21 @@ func (p *procSymbols) add(s procSymbol, name []byte) {
 	p.n++
 }
 
-// ParseProcKallsyms reads the text of /proc/kallsyms. hidden reports that it has
-// symbols, and the address of each is 0: the names are there, but the kernel
-// hides where they are (kernel.kptr_restrict, or no CAP_SYSLOG).
+// ParseProcKallsyms reads the text of /proc/kallsyms. It has one line a symbol, in
+// the order of kernel/kallsyms.c (s_show): the kernel's own by ascending address,
+// then each module's, then those of ftrace, BPF and kprobes, none of which is
+// sorted:
+//
+//	ffffffff81000000 T _stext
+//	ffffffffc0321000 t bond_init	[bonding]
+//
+// that is 16 hexadecimal digits, nm's type letter, the name, and after a tab the
+// module. Per-CPU symbols of kernels before 6.15 are of type A and have small
+// addresses.
+//
+// Where kptr_restrict or missing privilege hides addresses, all are 0: hidden
+// reports that there are symbols, and the address of each is 0. Errors wrap
+// [ErrBadProcKallsyms] or the reader's.
 func ParseProcKallsyms(r io.Reader) (t SymbolTable, hidden bool, err error) {
 	p := &procSymbols{modules: []string{""}}
 	known := map[string]uint16{"": 0}
