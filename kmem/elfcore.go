@@ -23,8 +23,8 @@ const (
 	pnXNum         = 0xffff
 
 	// maxProgHeaders bounds the segments of a file, and so the memory that opening
-	// one takes (64 MiB at most): a dump of a machine has some ten thousand at worst.
-	maxProgHeaders = 1 << 20
+	// one takes: a dump has some ten thousand at worst, a snapshot 131,072.
+	maxProgHeaders = 1 << 18
 	// maxNotes bounds the walk over the notes: a dump has two or three a CPU.
 	maxNotes = 1 << 16
 	// maxNoteName bounds a note's name, in bytes.

@@ -48,7 +48,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"program headers cut off", core(testCore{})[:100], "truncated: the file ends (after 100 bytes) before its 2 program headers"},
 		{"program headers far away", core(testCore{patch: func(b []byte, _ int) { le.PutUint64(b[32:], math.MaxUint64) }}), "before its 2 program headers"},
 		{"PN_XNUM without section", core(testCore{patch: func(b []byte, _ int) { le.PutUint16(b[56:], pnXNum); le.PutUint64(b[40:], 1<<40) }}), "before its section header 0"},
-		{"PN_XNUM lies", core(testCore{xnum: true, patch: func(b []byte, _ int) { le.PutUint32(b[64+44:], maxProgHeaders) }}), "before its 1048576 program headers"},
+		{"PN_XNUM lies", core(testCore{xnum: true, patch: func(b []byte, _ int) { le.PutUint32(b[64+44:], maxProgHeaders) }}), "before its 262144 program headers"},
 		{"PN_XNUM lies more", core(testCore{xnum: true, patch: func(b []byte, _ int) { le.PutUint32(b[64+44:], math.MaxUint32) }}), "more than any dump has"},
 		{"note lies about its content", core(testCore{notes: notes, patch: note(4, math.MaxUint32)}), "claims 11 bytes of name and 4294967295 of content"},
 		{"note lies about its name", core(testCore{notes: notes, patch: note(0, math.MaxUint32)}), "claims 4294967295 bytes of name"},

@@ -55,13 +55,16 @@ func openLive(host hostPaths) (*Image, error) {
 	}
 	// Its stat size is that of the address space, or less than the truth, by
 	// kernel release: the segments say what there is.
-	f := newCoreFile(file, math.MaxInt64, false)
+	// The kernel makes up its notes anew for each read of one, so the cache serves
+	// while headers are read, and only then.
+	f := newCoreFile(file, math.MaxInt64, true)
 	var head [elfHeaderSize]byte
 	if n, err := file.ReadAt(head[:], 0); n == 0 {
 		_ = file.Close()
 		return nil, host.empty(err)
 	}
 	img, err := newImage(f, host.kcore, true)
+	f.cache = nil
 	if err != nil {
 		_ = file.Close()
 		return nil, err
