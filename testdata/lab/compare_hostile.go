@@ -3,9 +3,12 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -47,34 +50,50 @@ func checkSnapshot(c *subjectContext) error {
 	if second.exit != first.exit {
 		return second.fail("the snapshot answers with exit %d, its source with %d", second.exit, first.exit)
 	}
-	a, b, err := withoutSource(first.stdout, second.stdout)
-	if err != nil {
+	var a, b any
+	if err := errors.Join(json.Unmarshal([]byte(first.stdout), &a), json.Unmarshal([]byte(second.stdout), &b)); err != nil {
 		return err
 	}
-	if !reflect.DeepEqual(a, b) {
-		return errors.Join(first.fail("the snapshot's answer is another one; the source says:"), second.fail("and the snapshot:"))
+	if d := differences("", a, b); len(d) > 0 {
+		return first.fail("the snapshot's answer is another one (source, snapshot):\n  %s", strings.Join(d, "\n  "))
 	}
 	return nil
 }
 
-// withoutSource decodes two explanations without what must differ: where they
-// were read from, and the netlink total that only a live kernel gives.
-func withoutSource(texts ...string) (any, any, error) {
-	var out [2]map[string]any
-	for i, t := range texts {
-		if err := json.Unmarshal([]byte(t), &out[i]); err != nil {
-			return nil, nil, err
+// mayDiffer are the parts of an explanation that a snapshot need not repeat:
+// where it was read from, how to ask again, and what a live kernel goes on
+// counting.
+var mayDiffer = []string{"source", "next", "kernel_total", "processed"}
+
+// differences lists the places where two decoded JSON values differ.
+func differences(at string, a, b any) []string {
+	var list []string
+	switch a := a.(type) {
+	case map[string]any:
+		b, ok := b.(map[string]any)
+		if !ok {
+			break
 		}
-		delete(out[i], "source")
-		delete(out[i], "next")
-		counters, _ := out[i]["counters"].([]any)
-		for _, c := range counters {
-			if m, ok := c.(map[string]any); ok {
-				delete(m, "kernel_total")
+		for _, key := range slices.Sorted(maps.Keys(a)) {
+			if !contains(mayDiffer, key) {
+				list = append(list, differences(at+"."+key, a[key], b[key])...)
 			}
 		}
+		return list
+	case []any:
+		b, ok := b.([]any)
+		if !ok || len(a) != len(b) {
+			break
+		}
+		for i := range a {
+			list = append(list, differences(fmt.Sprintf("%s[%d]", at, i), a[i], b[i])...)
+		}
+		return list
 	}
-	return out[0], out[1], nil
+	if !reflect.DeepEqual(a, b) {
+		list = append(list, fmt.Sprintf("%s: %v, %v", at, a, b))
+	}
+	return list
 }
 
 // checkKptrRestrict hides the addresses in /proc/kallsyms from root too.
@@ -124,7 +143,7 @@ func checkNoKcore(c *subjectContext) error {
 // checkLockdown comes last of all: a lockdown is not taken back.
 func checkLockdown(c *subjectContext) error {
 	return refused(c, `mkdir -p /sys/kernel/security
-mountpoint -q /sys/kernel/security || mount -t securityfs none /sys/kernel/security
+test -e /sys/kernel/security/lockdown || mount -t securityfs none /sys/kernel/security
 grep -q '\[confidentiality\]' /sys/kernel/security/lockdown || echo confidentiality > /sys/kernel/security/lockdown
 KINSPECT`, "lockdown")
 }

@@ -135,10 +135,11 @@ type explanation struct {
 
 // A causePath is one way in which a counter can rise.
 type causePath struct {
-	ID      string  `json:"id"`
-	Verdict string  `json:"verdict"`
-	Level   string  `json:"level"`
-	Count   *uint64 `json:"count"`
+	ID       string   `json:"id"`
+	Verdict  string   `json:"verdict"`
+	Level    string   `json:"level"`
+	Count    *uint64  `json:"count"`
+	Evidence []string `json:"evidence"`
 }
 
 // explain asks for the explanation of a device.

@@ -159,7 +159,13 @@ func (r *runner) compare(ctx context.Context, name string, t *truth, g *guest) {
 		c.subject = dumpSubject{ctx: ctx, kinspect: r.kinspect, core: filepath.Join(r.dir, name+".elf")}
 		verdict = &r.result.dump
 	}
+	start := time.Now()
 	failures, passed := compare(c)
+	what := fmt.Sprintf("%d checks of %s", passed+len(failures), name)
+	if g != nil {
+		what += " live"
+	}
+	r.progress(what, start)
 	verdict.passed += passed
 	verdict.failures = append(verdict.failures, failures...)
 }
