@@ -102,18 +102,18 @@ func newSegmentMap(segs []segment) segmentMap {
 // flatten cuts sorted segments into disjoint ones in O(n log n): it sweeps the
 // addresses upwards and keeps the open segments in a heap, best on top.
 func flatten(sorted []segment) []segment {
-	var out []segment
-	var open segmentHeap
+	out := make([]segment, 0, len(sorted))
+	open := segmentHeap{segs: sorted}
 	next, at := 0, uint64(0)
-	for next < len(sorted) || len(open) > 0 {
-		if len(open) == 0 {
+	for next < len(sorted) || len(open.open) > 0 {
+		if len(open.open) == 0 {
 			at = max(at, sorted[next].start)
 		}
 		for next < len(sorted) && sorted[next].start <= at {
-			heap.Push(&open, sorted[next])
+			heap.Push(&open, next)
 			next++
 		}
-		best := open[0]
+		best := sorted[open.open[0]]
 		if best.last < at {
 			heap.Pop(&open)
 			continue
@@ -147,23 +147,26 @@ func appendPiece(out []segment, s segment, from, last uint64) []segment {
 	return append(out, s)
 }
 
-// segmentHeap has the segment that wins an overlap on top.
-type segmentHeap []segment
-
-func (h segmentHeap) Len() int      { return len(h) }
-func (h segmentHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h segmentHeap) Less(i, j int) bool {
-	if h[i].kind != h[j].kind {
-		return h[i].kind < h[j].kind
-	}
-	return h[i].order < h[j].order
+// segmentHeap holds positions in segs, the segment that wins an overlap on top.
+type segmentHeap struct {
+	segs []segment
+	open []int32
 }
-func (h *segmentHeap) Push(x any) { *h = append(*h, x.(segment)) }
+
+func (h *segmentHeap) Len() int      { return len(h.open) }
+func (h *segmentHeap) Swap(i, j int) { h.open[i], h.open[j] = h.open[j], h.open[i] }
+func (h *segmentHeap) Less(i, j int) bool {
+	a, b := &h.segs[h.open[i]], &h.segs[h.open[j]]
+	if a.kind != b.kind {
+		return a.kind < b.kind
+	}
+	return a.order < b.order
+}
+func (h *segmentHeap) Push(x any) { h.open = append(h.open, int32(x.(int))) }
 func (h *segmentHeap) Pop() any {
-	old := *h
-	last := old[len(old)-1]
-	*h = old[:len(old)-1]
-	return last
+	last := h.open[len(h.open)-1]
+	h.open = h.open[:len(h.open)-1]
+	return int(last)
 }
 
 // addressSpaces builds the virtual and the physical view of a file's PT_LOADs.
@@ -179,7 +182,7 @@ func addressSpaces(loads []elf.ProgHeader, fileSize int64, noPhys bool) (virt, p
 			zero++
 		}
 	}
-	var v, p []segment
+	v, p := make([]segment, 0, len(loads)), make([]segment, 0, len(loads))
 	for i := range loads {
 		h := &loads[i]
 		paddr := h.Paddr
