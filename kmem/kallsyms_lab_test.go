@@ -1,6 +1,7 @@
 package kmem
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -85,6 +86,69 @@ func TestLabKallsyms(t *testing.T) {
 			k.seqs = nil
 			compareTables(t, k, p, "", every)
 			t.Log(k.Index())
+		})
+	}
+}
+
+// BenchmarkLabKallsyms measures the incident's dumps: what one process asks for,
+// and the parts of it.
+func BenchmarkLabKallsyms(b *testing.B) {
+	dir := os.Getenv("KINSPECT_LAB_RESULTS")
+	if dir == "" {
+		b.Skip("KINSPECT_LAB_RESULTS is not set")
+	}
+	names := strings.Fields(`init_net ptype_base ptype_all net_hotdata netdev_max_backlog softnet_data __per_cpu_offset
+		__cpu_possible_mask nr_cpu_ids modules btf_modules __start_BTF __stop_BTF net_namespace_list init_task
+		linux_banner jiffies_64 init_uts_ns swapper_pg_dir ip_rcv ipv6_rcv arp_rcv packet_rcv tpacket_rcv
+		loopback_ops netif_receive_skb __netif_receive_skb_core sysctl_tcp_mem kallsyms_names no_such_symbol`)
+	dumps, _ := filepath.Glob(filepath.Join(dir, "*", "incident.elf"))
+	for _, dump := range dumps {
+		series := filepath.Base(filepath.Dir(dump))
+		img, err := Open(dump)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer func() { _ = img.Close() }()
+		text, _ := img.VMCoreInfo().Symbol("_stext")
+		if _, err := OpenKallsyms(img, img.VMCoreInfo()); errors.Is(err, ErrNoKallsyms) {
+			continue
+		}
+		open := func() *Kallsyms {
+			k, err := OpenKallsyms(img, img.VMCoreInfo())
+			if err != nil {
+				b.Fatal(err)
+			}
+			return k
+		}
+		for _, bench := range []struct {
+			name string
+			do   func(k *Kallsyms)
+		}{
+			{"Open", func(*Kallsyms) {}},
+			{"OpenLookup", func(k *Kallsyms) { k.Lookup("init_net") }},
+			{"OpenAt", func(k *Kallsyms) { k.At(text + 0x234567) }},
+			{"Open30LookupsAndAts", func(k *Kallsyms) {
+				for _, name := range names {
+					if s, ok := k.Lookup(name); ok {
+						k.At(s.Addr + 1)
+					}
+				}
+			}},
+			{"OpenHash", func(k *Kallsyms) { k.makeHash() }},
+		} {
+			b.Run(series+"/"+bench.name, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					bench.do(open())
+				}
+			})
+		}
+		b.Run(series+"/Warm", func(b *testing.B) {
+			k := open()
+			for b.Loop() {
+				s, _ := k.Lookup("init_net")
+				k.At(s.Addr + 1)
+			}
 		})
 	}
 }
