@@ -21,12 +21,12 @@ type nameHash struct {
 const (
 	hashSeqBits = 21 // maxKallsyms + 1 fits
 	hashSeqMask = 1<<hashSeqBits - 1
-	hashProbes  = 4096 // of one lookup; a table that is half full needs about ten
+	hashProbes  = 4096 // of one lookup; a table that is 80 % full needs about twenty
 )
 
 // newNameHash makes an empty table for n symbols.
 func newNameHash(n int) *nameHash {
-	size := bits.Len(uint(n * 3 / 2))
+	size := bits.Len(uint(n * 5 / 4)) // 40 to 80 % full
 	return &nameHash{slots: make([]uint32, 1<<size), shift: uint(64 - size)}
 }
 
