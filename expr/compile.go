@@ -153,11 +153,11 @@ func hint(src *source, col int) string {
 	case prev("struct") || prev("union") || prev("enum"):
 		return "types are written in quotes: cast('struct net_device *', x), sizeof('struct net_device')"
 	}
-	return fmt.Sprintf("%s does not fit here", token(src.user[col:]))
+	return fmt.Sprintf("%s does not fit here", wordAt(src.user[col:]))
 }
 
-// token names the first word or character of the rest.
-func token(rest []rune) string {
+// wordAt names the first word or character of the rest.
+func wordAt(rest []rune) string {
 	if len(rest) == 0 {
 		return "the end"
 	}

@@ -1,7 +1,11 @@
 package expr
 
 import (
+	"context"
+	"encoding/json"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 
 	"kinspect/expr/host"
@@ -11,7 +15,7 @@ import (
 )
 
 // testKernel is a session on a dump of the lab's incident: bond0 over veth0 and
-// veth1, with 48 and 5 dropped frames.
+// veth1 in init_net, with 48 dropped frames of its own and 5 of veth1's.
 func testKernel(t testing.TB) *Session {
 	t.Helper()
 	path := os.Getenv("KINSPECT_TEST_CORE")
@@ -25,4 +29,177 @@ func testKernel(t testing.TB) *Session {
 	t.Cleanup(func() { _ = img.Close() })
 	k := value.New(img, img)
 	return NewSession(k, knet.New(k, host.None{}), Options{})
+}
+
+func TestKernelExpressions(t *testing.T) {
+	cases(t, testKernel(t), [][2]string{
+		{"netdev('bond0').rx_dropped", "(u64)48  /* …"},
+		{"netdev('veth1').rx_dropped + 0", "(unsigned long)5"},
+		{"netdev('bond0')->rx_dropped == 48", "true"},
+		{"netdev('bond0').name", `(char [16])"bond0"`},
+		{"netdev('bond0').mtu + 1", "(unsigned int)1501"},
+		{"netdevs() | filter(.rx_dropped > 0) | map(.name)", `["veth1", "bond0"]`},
+		{"netdevs() | filter(.name == 'bond0') | map(.mtu)", "[1500]"},
+		{"netdevs() | sum(.rx_dropped)", "(unsigned long)53"},
+		{"netdevs() | sortBy(.rx_dropped, 'desc') | take(2) | map(.name)", `["bond0", "veth1"]`},
+		{"netdevs() | filter(.mtu > 60000) | map(.name) | first() == 'lo'", "true"},
+		{"keys(netdevs() | groupBy(.mtu))", `["1500", "65536"]`},
+		{"netdev('veth0').rx_handler", "(rx_handler_func_t *)bond_handle_frame+0x0 [bonding] = 0xff…"},
+		{"sym(netdev('veth0').rx_handler)", `"bond_handle_frame+0x0 [bonding]"`},
+		{"netdev('lo').rx_handler == nil", "true"},
+		{"netdev('veth0').rx_handler ? 'slave' : 'free'", `"slave"`},
+		{"bond_handle_frame == netdev('veth0').rx_handler", "true"},
+		{"per_cpu(softnet_data, 0).processed", "(unsigned int)…"},
+		{"cpus()", "[0, 1]"},
+		{"per_cpu(softnet_data, 9)", "error: there is no CPU 9: the possible ones are 0-1"},
+		{"softnet_data.processed + 1", "error: this is a per-CPU variable: say which CPU's, as in per_cpu(NAME, 0)"},
+		{"netdev('lo').lstats.packets", "error: the struct pcpu_lstats * is a per-CPU pointer: per_cpu(…, CPU) is what one CPU has behind it"},
+		{"type(per_cpu(netdev('lo').lstats, 1))", `"struct pcpu_lstats"`},
+		{"init_net.dev_base_head", "(struct list_head){ .next = (struct list_head *)0xff…"},
+		{"init_net.dev_base_head.next == addr(netdev('lo').dev_list)", "true"},
+		{"ptype_base[4].next", "*(struct list_head *)…"},
+		{"list_entries(ptype_base[0], 'struct packet_type', 'list') | filter(.type == htons(0x0800)) | map(sym(.func))", `["ip_rcv+0x0"]`},
+		{"list_entries(init_net.dev_base_head, 'struct net_device', 'dev_list', 2) | map(.name)", `["lo", "veth0p"]`},
+		{"container_of(init_net.dev_base_head.next, 'struct net_device', 'dev_list').name", `(char [16])"lo"`},
+		{"NETREG_REGISTERED + 0", "(unsigned int)1"},
+		{"offsetof('struct list_head', 'prev')", "8"},
+		{"sizeof('struct list_head')", "16"},
+		{"cast('struct net *', addr(init_net)).ns.inum == init_net.ns.inum", "true"},
+		{"cast('u8', -1)", "(u8)255"},
+		{"cast('struct net', 5)", "error: a number is no struct net: cast('struct net *', …) takes it for the address of one"},
+		{"type(cast('struct bonding *', 0))", `"struct bonding *"`},
+		{"netdev('bond0', netns()).ifindex == netdev('bond0', 'init_net').ifindex", "true"},
+		{"len(netnss())", "2"},
+		{"len(netdevs('all')) > len(netdevs())", "true"},
+		{"netdev('twin', 'all')", "error: 2 network namespaces have a device \"twin\", init_net and net:[…"},
+		{"netdev('eth0', netnss()[1]).mtu", "(unsigned int)1500"},
+		{"netns(netdev('lo')) == addr(init_net)", "true"},
+		{"netdev('bond0').qdisc.ops.id == 'noqueue'", "true"},
+		{"netdev('bond').mtu", "error: no device \"bond\" in network namespace init_net: did you mean bond0?"},
+		{"netdev('eth0')", "error: no device \"eth0\" in network namespace init_net: it is in net:[…"},
+		{"netdev(bond0)", "error: bond0 is not the name of anything here: names of devices, types and the like are written in quotes, 'bond0'"},
+		{"netdev('bond0').rx_droped", "error: struct net_device has no member \"rx_droped\"; did you mean rx_dropped or tx_dropped?"},
+		{"netdev('bond0').nmae", "error: struct net_device has no member \"nmae\"; did you mean name…"},
+		{"init_nett", "error: no symbol, function or enumerator is called init_nett; did you mean init_net…"},
+		{"netdev('lo').rx_handler_data.x", "error: void * has no members, so no x"},
+		{"__per_cpu_start", "error: __per_cpu_start is at …"},
+		{"netdevs() | list_entries('a', 'b')", "error: the head of a list has to be a value of the kernel, not a list"},
+	})
+}
+
+// TestExamples runs the examples that help shows.
+func TestExamples(t *testing.T) {
+	s := testKernel(t)
+	for _, f := range s.Functions() {
+		if len(f.Examples) == 0 || f.Doc == "" || f.Topic == "" || !strings.HasPrefix(f.Signature, f.Name+"(") {
+			t.Errorf("%s lacks an example, a line of documentation, a topic or a signature", f.Name)
+		}
+		for _, e := range f.Examples {
+			if !strings.Contains(e, f.Name) {
+				t.Errorf("the example %s does not use %s", e, f.Name)
+			}
+			r, err := s.Eval(context.Background(), e)
+			if err != nil {
+				t.Errorf("%s: %v", e, err)
+				continue
+			}
+			if _, err := r.Text(value.DefaultFormat); err != nil {
+				t.Errorf("printing %s: %v", e, err)
+			}
+			if _, err := r.JSON(); err != nil {
+				t.Errorf("JSON of %s: %v", e, err)
+			}
+		}
+	}
+}
+
+func TestJSON(t *testing.T) {
+	s := testKernel(t)
+	for _, c := range [][2]string{
+		{"netdev('bond0').rx_dropped", `{"note":"sum of core_stats over 2 possible CPUs","type":"u64","value":48}`},
+		{"netdev('bond0').name", `{"type":"char [16]","value":"bond0"}`},
+		{"netdevs() | filter(.rx_dropped > 0) | map(.name)", `{"value":["veth1","bond0"]}`},
+		{"htons(0x0800)", `{"type":"__be16","value":{"host":2048,"raw":8}}`},
+		{"NETREG_REGISTERED", `{"type":"enum netdev_reg_state","value":"NETREG_REGISTERED"}`},
+		{"0xffffffffffffffff", `{"value":18446744073709551615}`},
+		{"netdev('lo').rx_handler", `{"type":"rx_handler_func_t *","value":"0x0"}`},
+		{"[true, nil, 1.5, -1]", `{"value":[true,null,1.5,-1]}`},
+		{"{a: 'x'}", `{"value":{"a":"x"}}`},
+		{"'\x1b[2J\\\\'", `{"value":"\\x1b[2J\\\\"}`},
+		{"cast('u8', 3) == 3", `{"value":true}`},
+	} {
+		r, err := s.Eval(context.Background(), c[0])
+		if err != nil {
+			t.Errorf("%s: %v", c[0], err)
+			continue
+		}
+		j, err := r.JSON()
+		if err != nil {
+			t.Errorf("%s: %v", c[0], err)
+		}
+		out, err := json.Marshal(j)
+		if err != nil || string(out) != c[1] {
+			t.Errorf("%s\n got %s %v\nwant %s", c[0], out, err, c[1])
+		}
+	}
+	// A whole device: no error, and its members by their names.
+	r, err := s.Eval(context.Background(), "deref(netdev('bond0'))")
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := r.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := j.(map[string]any)["value"].(map[string]any)
+	if m["name"] != "bond0" || m["mtu"] != uint64(1500) {
+		t.Errorf("name %v, mtu %v", m["name"], m["mtu"])
+	}
+}
+
+func TestCompleteKernel(t *testing.T) {
+	s := testKernel(t)
+	for _, c := range [][2]string{
+		{"netdev('bond0').rx_¦", "rx_dropped"},
+		{"netdev('bond0')->rx_¦", "rx_handler"},
+		{"netdev('bond0').qdisc.o¦", "ops"},
+		{"netdevs() | filter(.rx_¦", "rx_dropped"},
+		{"netdevs() | filter(.mtu > 1) | map(.na¦)", "name"},
+		{"let d = netdev('bond0'); d.mt¦", "mtu"},
+		{"netdev('bo¦", "bond0'"},
+		{"netdev('¦", "lo'"},
+		{"init_n¦", "init_net"},
+		{"tcp_v4_r¦", "tcp_v4_rcv"},
+		{"init_net.dev_base_he¦", "dev_base_head"},
+		{"ptype_base[1].ne¦", "next"},
+		{"sizeof('struct net_dev¦", "net_device"},
+		{"offsetof('struct net_device', 'mt¦", "mtu'"},
+		{"addr('jiff¦", "jiffies'"},
+		{"per_cpu(softnet_data, 0).proc¦", "processed"},
+		{"per_cpu(softnet_d¦", "softnet_data"},
+	} {
+		_, names, _ := completeAt(s, c[0])
+		if !slices.Contains(names, c[1]) {
+			t.Errorf("%s: %q lacks %s", c[0], names, c[1])
+		}
+	}
+}
+
+func BenchmarkEval(b *testing.B) {
+	s := testKernel(b)
+	for _, src := range []string{
+		"1 + 2",
+		"netdev('bond0').rx_dropped",
+		"netdevs() | filter(.rx_dropped > 0) | map(.name)",
+		"netdevs() | map(.mtu)",
+	} {
+		b.Run(src, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := s.Eval(context.Background(), src); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

@@ -14,7 +14,7 @@ import (
 
 // maxElements bounds the elements of all lists that one evaluation makes: they
 // are held in memory.
-const maxElements = 10 << 20
+const maxElements = 2 << 20
 
 // grow accounts for n new elements.
 func (s *Session) grow(n int) error {

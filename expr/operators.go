@@ -285,8 +285,15 @@ func isNil(x any) bool {
 	return err == nil && a == 0
 }
 
-// pointerTo is an array as a pointer to its first element, and anything else as it is.
+// pointerTo is what C's arrays and functions decay to, and anything else as it is.
 func pointerTo(x any) any {
+	if v, ok := x.(value.Value); ok {
+		if _, ok := btf.Underlying(v.Type()).(*btf.FuncProto); ok {
+			if a, ok := v.Addr(); ok {
+				return v.Kernel().Pointer(v.Type(), a)
+			}
+		}
+	}
 	v, elem, ok := isPointer(x)
 	if !ok || !btfArray(v) {
 		return x

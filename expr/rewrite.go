@@ -195,6 +195,11 @@ func (r *rewriter) unary(n *ast.UnaryNode) ast.Node {
 // boundTooTight reports whether expr-lang read !a * b as !(a * b), which C does
 // not. The tree has no brackets, so the source is asked whether there were any.
 func (r *rewriter) boundTooTight(n *ast.UnaryNode, b *ast.BinaryNode) bool {
+	switch b.Operator {
+	case "*", "/", "%", "**", "??": // those that bind tighter than ! in expr-lang
+	default:
+		return false
+	}
 	i := n.Location().To
 	for i < len(r.src.user) && (r.src.user[i] == ' ' || r.src.user[i] == '\t') {
 		i++

@@ -152,7 +152,10 @@ func (s *source) number(out []rune, i int) (int, *Error) {
 		if isDigits(body) || base == 16 && isHex(body) {
 			return 0, errorAt("", i, "%s does not fit into 64 bits", word)
 		}
-		return end, nil // a float, or an error that the parser tells
+		if mantissa, _, _ := strings.Cut(strings.ToLower(word), "e"); isDigits(mantissa) {
+			return end, nil // a float such as 1e9, or an error that the parser tells
+		}
+		return 0, errorAt("", i, "%s is not a number", word)
 	}
 	n, ok := literal(u, base, suffix)
 	if !ok {
