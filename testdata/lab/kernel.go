@@ -57,11 +57,11 @@ func openKernel(dir, suiteName string) (*kernel, error) {
 // fetchKernel returns the newest kernel of a suite, downloading it unless the
 // cache has it unpacked already. Older ones of the same suite are removed.
 func fetchKernel(ctx context.Context, cache string, s suite, m mirrors) (*kernel, error) {
-	root, err := newAptRoot(filepath.Join(cache, "apt", s.name), s, m)
+	root, err := newAptRoot(filepath.Join(cache, "apt", s.name), s)
 	if err != nil {
 		return nil, err
 	}
-	if err := root.update(ctx); err != nil {
+	if err := root.update(ctx, m); err != nil {
 		return nil, err
 	}
 	parts, err := root.newestKernel(ctx)

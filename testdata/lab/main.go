@@ -76,6 +76,17 @@ func (o options) wants(suite, series string) bool {
 	return len(o.kernels) == 0 || contains(o.kernels, suite) || contains(o.kernels, series)
 }
 
+// mayWant tells the same of a suite, whose series may not be known yet: then
+// some name in --kernels must be none of the known ones.
+func (o options) mayWant(s suite) bool {
+	if s.series != "" || o.wants(s.name, s.series) {
+		return o.wants(s.name, s.series)
+	}
+	return slices.ContainsFunc(o.kernels, func(name string) bool {
+		return !slices.ContainsFunc(suites, func(s suite) bool { return name == s.name || name == s.series })
+	})
+}
+
 // cacheDir is where everything that the lab makes is kept.
 func cacheDir() (string, error) {
 	if dir := os.Getenv("KINSPECT_LAB_DIR"); dir != "" {
@@ -113,7 +124,7 @@ func lab(ctx context.Context, o options) error {
 	var wait sync.WaitGroup
 	slots := make(chan struct{}, max(o.jobs, 1))
 	for i, s := range suites {
-		if s.series != "" && !o.wants(s.name, s.series) {
+		if !o.mayWant(s) {
 			continue
 		}
 		wait.Go(func() {
@@ -135,14 +146,29 @@ func lab(ctx context.Context, o options) error {
 		})
 	}
 	wait.Wait()
-	return report(runners)
+	err = report(runners)
+	if !o.noKinspect {
+		err = errors.Join(err, testOnResults(ctx, o.cache))
+	}
+	return err
+}
+
+// testOnResults runs the Go tests that read the lab's dumps, such as the one
+// that compares every symbol with /proc/kallsyms.
+func testOnResults(ctx context.Context, results string) error {
+	out, err := output(ctx, "", "env", "KINSPECT_LAB_RESULTS="+results,
+		"go", "test", "-count=1", "-run", "^TestLab", "./kmem", "./btf", "./expr/...", "./cmd/...")
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, out)
+	}
+	return nil
 }
 
 // report prints a line for each kernel, then what failed, and returns an error
 // if anything did.
 func report(runners []*runner) error {
 	var details []error
-	tested := 0
+	tested, absent := 0, 0
 	for i, r := range runners {
 		if r == nil {
 			continue
@@ -155,6 +181,7 @@ func report(runners []*runner) error {
 		switch err := r.result.err; {
 		case errors.Is(err, errAbsent):
 			fmt.Printf("%-36s %v\n", name, errAbsent)
+			absent++
 			continue
 		case err != nil:
 			what = "LAB FAILED  " + what
@@ -165,8 +192,8 @@ func report(runners []*runner) error {
 		details = append(details, r.result.live.failures...)
 		details = append(details, r.result.dump.failures...)
 	}
-	if tested == 0 {
-		return errors.New("no kernel was tested")
+	if tested == 0 || absent > 1 {
+		return fmt.Errorf("%d kernels tested, %d suites absent: one may be", tested, absent)
 	}
 	for _, d := range details {
 		fmt.Printf("\n%v\n", d)

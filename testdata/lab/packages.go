@@ -17,16 +17,16 @@ import (
 // kernel has. The version inside the series is whatever the mirror holds
 // today: a pinned one disappears from a mirror within weeks.
 type suite struct {
-	name   string
-	series string   // "" where the series itself moves
-	extra  []string // suites of the same mirror that may hold a newer build
-	secure string   // the suite on the security mirror, "" for none
+	name    string
+	series  string // "" where the series itself moves
+	updates string // a suite of the same mirror that may hold a newer build, or ""
+	secure  string // the suite on the security mirror, or ""
 }
 
 var suites = []suite{
-	{name: "bullseye", series: "5.10", extra: []string{"bullseye-updates"}, secure: "bullseye-security"},
-	{name: "bookworm", series: "6.1", extra: []string{"bookworm-updates"}, secure: "bookworm-security"},
-	{name: "trixie", series: "6.12", extra: []string{"trixie-updates"}, secure: "trixie-security"},
+	{name: "bullseye", series: "5.10", updates: "bullseye-updates", secure: "bullseye-security"},
+	{name: "bookworm", series: "6.1", updates: "bookworm-updates", secure: "bookworm-security"},
+	{name: "trixie", series: "6.12", updates: "trixie-updates", secure: "trixie-security"},
 	{name: "trixie-backports"},
 }
 
@@ -82,24 +82,27 @@ type aptRoot struct {
 	suite suite
 }
 
-func newAptRoot(dir string, s suite, m mirrors) (*aptRoot, error) {
-	r := &aptRoot{dir: dir, suite: s}
+func newAptRoot(dir string, s suite) (*aptRoot, error) {
 	for _, d := range []string{"state/lists/partial", "cache/archives/partial", "sources.d"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
 			return nil, err
 		}
 	}
+	return &aptRoot{dir: dir, suite: s}, os.WriteFile(filepath.Join(dir, "state/status"), nil, 0o644)
+}
+
+// writeSources names the suites to take packages from, but for those in gone.
+func (r *aptRoot) writeSources(m mirrors, gone []string) error {
 	var list strings.Builder
-	for _, name := range append([]string{s.name}, s.extra...) {
-		fmt.Fprintf(&list, "deb [arch=amd64 signed-by=%s] %s %s main\n", m.keyring, m.main, name)
+	add := func(mirror, suite string) {
+		if mirror != "" && suite != "" && !contains(gone, suite) {
+			fmt.Fprintf(&list, "deb [arch=amd64 signed-by=%s] %s %s main\n", m.keyring, mirror, suite)
+		}
 	}
-	if s.secure != "" && m.security != "" {
-		fmt.Fprintf(&list, "deb [arch=amd64 signed-by=%s] %s %s main\n", m.keyring, m.security, s.secure)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "sources.list"), []byte(list.String()), 0o644); err != nil {
-		return nil, err
-	}
-	return r, os.WriteFile(filepath.Join(dir, "state/status"), nil, 0o644)
+	add(m.main, r.suite.name)
+	add(m.main, r.suite.updates)
+	add(m.security, r.suite.secure)
+	return os.WriteFile(filepath.Join(r.dir, "sources.list"), []byte(list.String()), 0o644)
 }
 
 // run calls an apt tool on this root.
@@ -122,21 +125,35 @@ func (r *aptRoot) runIn(ctx context.Context, dir, tool string, args ...string) (
 	return output(ctx, dir, tool, append(options, args...)...)
 }
 
-// update fetches the lists. A missing -updates or -security suite is no
-// error; the suite itself being gone is errAbsent.
-func (r *aptRoot) update(ctx context.Context) error {
-	_, updateErr := r.run(ctx, "apt-get", "update")
-	out, err := r.run(ctx, "apt-get", "indextargets", "--format", "$(RELEASE)", "Created-By: Packages")
-	if err != nil {
-		return err
+// noRelease is how apt says that a mirror does not have a suite.
+var noRelease = regexp.MustCompile(`repository '\S+ (\S+) Release' does not have a Release file`)
+
+// update fetches the lists. That the mirror does not have the suite is
+// errAbsent. That it does not have the suite's -updates or -security is told
+// on stderr: an old suite loses them first.
+func (r *aptRoot) update(ctx context.Context, m mirrors) error {
+	var gone []string
+	for {
+		if err := r.writeSources(m, gone); err != nil {
+			return err
+		}
+		_, err := r.run(ctx, "apt-get", "update", "-oAPT::Update::Error-Mode=any")
+		if err == nil {
+			return nil
+		}
+		missing := noRelease.FindStringSubmatch(err.Error())
+		switch {
+		case missing == nil:
+			return err
+		case missing[1] == r.suite.name:
+			return errAbsent
+		}
+		fmt.Fprintf(os.Stderr, "lab: the mirror has no %s\n", missing[1])
+		gone = append(gone, missing[1])
+		if len(gone) > 2 {
+			return err
+		}
 	}
-	if slices.Contains(strings.Fields(string(out)), r.suite.name) {
-		return nil
-	}
-	if updateErr != nil && strings.Contains(updateErr.Error(), r.suite.name+" Release' does not have a Release file") {
-		return errAbsent
-	}
-	return fmt.Errorf("no lists of %s: %w", r.suite.name, updateErr)
 }
 
 // A pkg is a package at the version that apt would install.

@@ -96,6 +96,30 @@ func differences(at string, a, b any) []string {
 	return list
 }
 
+// checkCallersNamespace: live, the default is the namespace that kinspect runs
+// in, and --netns takes a process.
+func checkCallersNamespace(c *subjectContext) error {
+	live := c.subject.(liveSubject)
+	for _, row := range []struct {
+		line           string
+		exit           int
+		stdout, stderr []string
+	}{
+		{"/usr/sbin/ip netns exec blue kinspect eval \"netdev('eth0').name\"", 0, []string{"eth0"}, nil},
+		{"/usr/sbin/ip netns exec blue kinspect eval \"netdev('bond0').name\"", 2, nil, []string{"init_net"}},
+		{"/usr/sbin/ip netns exec blue sleep 60 & sleep 0.3; kinspect --netns $! eval \"netdev('eth0').name\"; kill $!", 0, []string{"eth0"}, nil},
+	} {
+		a, err := live.shell(row.line)
+		if err != nil {
+			return err
+		}
+		if err := a.check(row.exit, row.stdout, row.stderr); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // checkKptrRestrict hides the addresses in /proc/kallsyms from root too.
 // kinspect reads the tables in memory then, and says why, where VMCOREINFO
 // names them; 5.10's does not.
