@@ -3,7 +3,7 @@ package expr
 import (
 	"fmt"
 	"strings"
-	"unicode"
+	"unicode/utf8"
 
 	"kinspect/expr/value"
 )
@@ -52,20 +52,35 @@ func (e *Error) Caret() string {
 		strings.Repeat(" ", len([]rune(before))) + "^"
 }
 
-// printableLine makes a part of the user's own text safe for a terminal; unlike
-// [value.Printable] it leaves backslashes alone, and tabs are blanks.
+// printableLine makes a line of the user's own text safe for a terminal, on which
+// tabs are blanks.
 func printableLine(line []rune) string {
+	return strings.ReplaceAll(scrub(string(line)), "\t", " ")
+}
+
+// scrub makes a text of ours safe for a terminal, whatever names from a kernel it
+// has picked up. Unlike [value.Printable] it keeps line ends, tabs and backslashes.
+func scrub(s string) string {
+	clean := true
+	for i := range len(s) {
+		if c := s[i]; c < ' ' && c != '\n' && c != '\t' || c >= 0x7f {
+			clean = false
+			break
+		}
+	}
+	if clean {
+		return s
+	}
 	var b strings.Builder
-	for _, r := range line {
+	for i, r := range s {
 		switch {
-		case r == '\t':
-			b.WriteByte(' ')
-		case r == '\\':
-			b.WriteByte('\\')
-		case r < ' ' || !unicode.IsPrint(r):
-			b.WriteString(value.Printable(string(r)))
-		default:
+		case r == '\n' || r == '\t' || r == '\\':
 			b.WriteRune(r)
+		case r == utf8.RuneError:
+			_, n := utf8.DecodeRuneInString(s[i:])
+			b.WriteString(value.Printable(s[i : i+n]))
+		default:
+			b.WriteString(value.Printable(string(r)))
 		}
 	}
 	return b.String()

@@ -2,6 +2,7 @@ package expr
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -25,24 +26,46 @@ func FuzzEval(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, src string) {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		defer cancel()
-		s := testSession()
-		r, err := s.Eval(ctx, src)
-		if err != nil {
-			e := err.(*Error)
-			if e.Column > utf8.RuneCountInString(src) {
-				t.Errorf("column %d of %d runes", e.Column, utf8.RuneCountInString(src))
-			}
-			_ = e.Caret()
-			return
-		}
-		text, _ := r.Text(value.DefaultFormat)
-		for _, c := range text {
-			if c < ' ' && c != '\n' && c != '\t' || c == 0x7f {
-				t.Errorf("%q prints a raw %#x", src, c)
-			}
-		}
-		_, _ = r.JSON()
+		fuzzOne(t, testSession(), src)
 	})
+}
+
+// FuzzEvalKernel is the same on a kernel.
+func FuzzEvalKernel(f *testing.F) {
+	s := testKernel(f)
+	for _, fn := range Functions() {
+		for _, e := range fn.Examples {
+			f.Add(e)
+		}
+	}
+	f.Fuzz(func(t *testing.T, src string) { fuzzOne(t, s, src) })
+}
+
+func fuzzOne(t *testing.T, s *Session, src string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	r, err := s.Eval(ctx, src)
+	if err != nil {
+		e := err.(*Error)
+		if e.Column > utf8.RuneCountInString(src) {
+			t.Errorf("column %d of %d runes", e.Column, utf8.RuneCountInString(src))
+		}
+		if strings.HasPrefix(e.Msg, "internal") {
+			t.Errorf("%q: %s", src, e.Msg)
+		}
+		checkPrintable(t, src, e.Msg)
+		checkPrintable(t, src, e.Caret())
+		return
+	}
+	text, _ := r.Text(value.DefaultFormat)
+	checkPrintable(t, src, text)
+	_, _ = r.JSON()
+}
+
+func checkPrintable(t *testing.T, src, text string) {
+	for _, c := range text {
+		if c < ' ' && c != '\n' && c != '\t' || c == 0x7f {
+			t.Errorf("%q prints a raw %#x: %q", src, c, text)
+		}
+	}
 }

@@ -36,7 +36,7 @@ func (r Result) JSON() (any, error) {
 	j := jsonWriter{}
 	out := map[string]any{"value": j.any(r.Value)}
 	if v, ok := r.Value.(value.Value); ok {
-		out["type"] = v.Type().String()
+		out["type"] = value.Printable(v.Type().String())
 	}
 	if n := r.Note(); n != "" {
 		out["note"] = n
@@ -205,12 +205,13 @@ func (j *jsonWriter) array(v value.Value) any {
 func (j *jsonWriter) structure(v value.Value, t *btf.Struct) any {
 	out := map[string]any{}
 	for f := range t.AllMembers() {
+		name := value.Printable(f.Path)
 		m, err := v.Member(f.Path)
 		if err != nil {
-			out[f.Path] = j.fail(err)
+			out[name] = j.fail(err)
 			continue
 		}
-		out[f.Path] = j.any(m)
+		out[name] = j.any(m)
 	}
 	return out
 }

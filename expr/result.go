@@ -44,7 +44,8 @@ func (r Result) Note() string {
 func (r Result) Text(f value.Format) (string, error) {
 	v, ok := r.Value.(value.Value)
 	if !ok {
-		return briefText(r.Value, f)
+		out, err := briefText(r.Value, f)
+		return scrub(out), err
 	}
 	print := v.Text
 	if _, err := follow(v); err != nil {
@@ -53,9 +54,9 @@ func (r Result) Text(f value.Format) (string, error) {
 	}
 	out, err := print(f)
 	if n := v.Note(); n != "" {
-		out += "  /* " + value.Printable(n) + " */"
+		out += "  /* " + n + " */"
 	}
-	return out, err
+	return scrub(out), err
 }
 
 // briefText prints a part of a result.

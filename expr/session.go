@@ -92,7 +92,10 @@ func (s *Session) Eval(ctx context.Context, src string) (Result, error) {
 	defer context.AfterFunc(ctx, func() { cancelled.Store(true) })()
 	v, err := s.eval(src)
 	if err != nil {
-		err.Src = src
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			err = stopError(ctx)
+		}
+		err.Src, err.Msg = src, scrub(err.Msg)
 		return Result{Warnings: s.warnings}, err
 	}
 	return Result{Value: v, Warnings: s.warnings}, nil
@@ -128,18 +131,20 @@ func (s *Session) stopped() error {
 	if !s.cancelled.Load() {
 		return nil
 	}
-	switch err := context.Cause(s.ctx); {
-	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("stopped: it took too long: %w", err)
-	case err != nil:
-		return fmt.Errorf("stopped: %w", err)
+	return s.ctx.Err()
+}
+
+func stopError(ctx context.Context) *Error {
+	msg := "stopped"
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		msg = "stopped: it took too long"
 	}
-	return context.Canceled
+	return &Error{Msg: msg, Column: -1, Err: ctx.Err()}
 }
 
 // warn notes something that the user should know beside the result.
 func (s *Session) warn(format string, args ...any) {
-	msg := fmt.Sprintf(format, args...)
+	msg := scrub(fmt.Sprintf(format, args...))
 	if len(s.warnings) < 20 && !slices.Contains(s.warnings, msg) {
 		s.warnings = append(s.warnings, msg)
 	}

@@ -334,6 +334,29 @@ func TestCaret(t *testing.T) {
 	}
 }
 
+func TestScrub(t *testing.T) {
+	for in, want := range map[string]string{
+		"plain\n\ttext \\ äö": "plain\n\ttext \\ äö",
+		"a\x1b[2Jb":           `a\x1b[2Jb`,
+		"\xff\u0085\u202e":    `\xff\xc2\x85\xe2\x80\xae`,
+		"\uFFFD":              "\uFFFD",
+	} {
+		if got := scrub(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+	// A registered function that fails with a name out of the kernel.
+	s := testSession()
+	s.Register(Function{Name: "bad", Signature: "bad()", Call: func(c *Call) (any, error) {
+		c.Warn("odd: \x1b]0;x\a")
+		return nil, errors.New("no \x1b[31m")
+	}})
+	r, err := s.Eval(context.Background(), "bad()")
+	if err.Error() != `no \x1b[31m` || r.Warnings[0] != `odd: \x1b]0;x\x07` {
+		t.Errorf("%q %q", err, r.Warnings)
+	}
+}
+
 func TestWarnings(t *testing.T) {
 	s := testSession()
 	be := value.New(nil, memory{})
