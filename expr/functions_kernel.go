@@ -67,14 +67,14 @@ var kernelFunctions = []Function{
 	{
 		Name: "addr", Signature: "addr(VALUE or 'SYMBOL')", Topic: topicKernel,
 		Doc:      "the address of a value, as a pointer to its type, or that of a symbol, as void *",
-		Examples: []string{"addr(init_net)", "addr('jiffies')"},
+		Examples: []string{"addr(init_net.dev_base_head)", "addr('jiffies')"},
 		MinArgs:  1, MaxArgs: 1, Args: []ArgKind{SymbolArg},
 		Call: callAddr,
 	},
 	{
 		Name: "deref", Signature: "deref(POINTER)", Topic: topicKernel,
 		Doc:      "what a pointer points to",
-		Examples: []string{"deref(netdev('lo').dev_addr)"},
+		Examples: []string{"deref(init_net.dev_base_head.next)"},
 		MinArgs:  1, MaxArgs: 1,
 		Call: func(c *Call) (any, error) {
 			v, err := c.Value(0, "what deref takes")

@@ -30,7 +30,7 @@ var netFunctions = []Function{
 	{
 		Name: "netns", Signature: "netns([NETNS])", Topic: topicNet,
 		Doc:      "a network namespace, as struct net *: by name, process, inode number, or the one that a device is in",
-		Examples: []string{"netns('init_net').ns.inum", "netns(netdev('lo'))"},
+		Examples: []string{"netns('init_net').ns.inum", "netns(netdev('lo')).ns.inum"},
 		MaxArgs:  1, Args: []ArgKind{NetNSArg},
 		Call: func(c *Call) (any, error) {
 			ns, err := c.Session.netns(c.Arg(0))

@@ -32,7 +32,7 @@ func FuzzEval(f *testing.F) {
 
 // FuzzEvalKernel is the same on a kernel.
 func FuzzEvalKernel(f *testing.F) {
-	s := testKernel(f)
+	s := testKernel(f, "6.12")
 	for _, fn := range Functions() {
 		for _, e := range fn.Examples {
 			f.Add(e)

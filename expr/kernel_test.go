@@ -3,7 +3,6 @@ package expr
 import (
 	"context"
 	"encoding/json"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -11,85 +10,86 @@ import (
 	"kinspect/expr/host"
 	"kinspect/expr/knet"
 	"kinspect/expr/value"
-	"kinspect/kmem"
+	"kinspect/testdata/kernels"
 )
 
-// testKernel is a session on a dump of the lab's incident: bond0 over veth0 and
+// testKernel is a session on a snapshot of the incident: bond0 over veth0 and
 // veth1 in init_net, with 48 dropped frames of its own and 5 of veth1's.
-func testKernel(t testing.TB) *Session {
-	t.Helper()
-	path := os.Getenv("KINSPECT_TEST_CORE")
-	if path == "" {
-		t.Skip("KINSPECT_TEST_CORE names no dump")
-	}
-	img, err := kmem.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = img.Close() })
+func testKernel(tb testing.TB, series string) *Session {
+	tb.Helper()
+	img := kernels.Open(tb, series)
 	k := value.New(img, img)
 	return NewSession(k, knet.New(k, host.None{}), Options{})
 }
 
+// eachKernel runs a test on all of them.
+func eachKernel(t *testing.T, test func(t *testing.T, s *Session)) {
+	for _, series := range kernels.Series {
+		t.Run(series, func(t *testing.T) { test(t, testKernel(t, series)) })
+	}
+}
+
 func TestKernelExpressions(t *testing.T) {
-	cases(t, testKernel(t), [][2]string{
-		{"netdev('bond0').rx_dropped", "(u64)48  /* …"},
-		{"netdev('veth1').rx_dropped + 0", "(unsigned long)5"},
-		{"netdev('bond0')->rx_dropped == 48", "true"},
-		{"netdev('bond0').name", `(char [16])"bond0"`},
-		{"netdev('bond0').mtu + 1", "(unsigned int)1501"},
-		{"netdevs() | filter(.rx_dropped > 0) | map(.name)", `["veth1", "bond0"]`},
-		{"netdevs() | filter(.name == 'bond0') | map(.mtu)", "[1500]"},
-		{"netdevs() | sum(.rx_dropped)", "(unsigned long)53"},
-		{"netdevs() | sortBy(.rx_dropped, 'desc') | take(2) | map(.name)", `["bond0", "veth1"]`},
-		{"netdevs() | filter(.mtu > 60000) | map(.name) | first() == 'lo'", "true"},
-		{"keys(netdevs() | groupBy(.mtu))", `["1500", "65536"]`},
-		{"netdev('veth0').rx_handler", "(rx_handler_func_t *)bond_handle_frame+0x0 [bonding] = 0xff…"},
-		{"sym(netdev('veth0').rx_handler)", `"bond_handle_frame+0x0 [bonding]"`},
-		{"netdev('lo').rx_handler == nil", "true"},
-		{"netdev('veth0').rx_handler ? 'slave' : 'free'", `"slave"`},
-		{"bond_handle_frame == netdev('veth0').rx_handler", "true"},
-		{"per_cpu(softnet_data, 0).processed", "(unsigned int)…"},
-		{"cpus()", "[0, 1]"},
-		{"per_cpu(softnet_data, 9)", "error: there is no CPU 9: the possible ones are 0-1"},
-		{"softnet_data.processed + 1", "error: this is a per-CPU variable: say which CPU's, as in per_cpu(NAME, 0)"},
-		{"netdev('lo').lstats.packets", "error: the struct pcpu_lstats * is a per-CPU pointer: per_cpu(…, CPU) is what one CPU has behind it"},
-		{"type(per_cpu(netdev('lo').lstats, 1))", `"struct pcpu_lstats"`},
-		{"init_net.dev_base_head", "(struct list_head){ .next = (struct list_head *)0xff…"},
-		{"init_net.dev_base_head.next == addr(netdev('lo').dev_list)", "true"},
-		{"ptype_base[4].next", "*(struct list_head *)…"},
-		{"list_entries(ptype_base[0], 'struct packet_type', 'list') | filter(.type == htons(0x0800)) | map(sym(.func))", `["ip_rcv+0x0"]`},
-		{"list_entries(init_net.dev_base_head, 'struct net_device', 'dev_list', 2) | map(.name)", `["lo", "veth0p"]`},
-		{"container_of(init_net.dev_base_head.next, 'struct net_device', 'dev_list').name", `(char [16])"lo"`},
-		{"NETREG_REGISTERED + 0", "(unsigned int)1"},
-		{"offsetof('struct list_head', 'prev')", "8"},
-		{"sizeof('struct list_head')", "16"},
-		{"cast('struct net *', addr(init_net)).ns.inum == init_net.ns.inum", "true"},
-		{"cast('u8', -1)", "(u8)255"},
-		{"cast('struct net', 5)", "error: a number is no struct net: cast('struct net *', …) takes it for the address of one"},
-		{"type(cast('struct bonding *', 0))", `"struct bonding *"`},
-		{"netdev('bond0', netns()).ifindex == netdev('bond0', 'init_net').ifindex", "true"},
-		{"len(netnss())", "2"},
-		{"len(netdevs('all')) > len(netdevs())", "true"},
-		{"netdev('twin', 'all')", "error: 2 network namespaces have a device \"twin\", init_net and net:[…"},
-		{"netdev('eth0', netnss()[1]).mtu", "(unsigned int)1500"},
-		{"netns(netdev('lo')) == addr(init_net)", "true"},
-		{"netdev('bond0').qdisc.ops.id == 'noqueue'", "true"},
-		{"netdev('bond').mtu", "error: no device \"bond\" in network namespace init_net: did you mean bond0?"},
-		{"netdev('eth0')", "error: no device \"eth0\" in network namespace init_net: it is in net:[…"},
-		{"netdev(bond0)", "error: bond0 is not the name of anything here: names of devices, types and the like are written in quotes, 'bond0'"},
-		{"netdev('bond0').rx_droped", "error: struct net_device has no member \"rx_droped\"; did you mean rx_dropped or tx_dropped?"},
-		{"netdev('bond0').nmae", "error: struct net_device has no member \"nmae\"; did you mean name…"},
-		{"init_nett", "error: no symbol, function or enumerator is called init_nett; did you mean init_net…"},
-		{"netdev('lo').rx_handler_data.x", "error: void * has no members, so no x"},
-		{"__per_cpu_start", "error: __per_cpu_start is at …"},
-		{"netdevs() | list_entries('a', 'b')", "error: the head of a list has to be a value of the kernel, not a list"},
-	})
+	eachKernel(t, func(t *testing.T, s *Session) { cases(t, s, kernelCases) })
+}
+
+var kernelCases = [][2]string{
+	{"netdev('bond0').rx_dropped", "(u64)48  /* …"},
+	{"netdev('veth1').rx_dropped + 0", "(unsigned long)5"},
+	{"netdev('bond0')->rx_dropped == 48", "true"},
+	{"netdev('bond0').name", `(char [16])"bond0"`},
+	{"netdev('bond0').mtu + 1", "(unsigned int)1501"},
+	{"netdevs() | filter(.rx_dropped > 0) | map(.name)", `["veth1", "bond0"]`},
+	{"netdevs() | filter(.name == 'bond0') | map(.mtu)", "[1500]"},
+	{"netdevs() | sum(.rx_dropped)", "(unsigned long)53"},
+	{"netdevs() | sortBy(.rx_dropped, 'desc') | take(2) | map(.name)", `["bond0", "veth1"]`},
+	{"netdevs() | filter(.mtu > 60000) | map(.name) | first() == 'lo'", "true"},
+	{"keys(netdevs() | groupBy(.mtu))", `["1500", "65536"]`},
+	{"netdev('veth0').rx_handler", "(rx_handler_func_t *)bond_handle_frame+0x0 [bonding] = 0xff…"},
+	{"sym(netdev('veth0').rx_handler)", `"bond_handle_frame+0x0 [bonding]"`},
+	{"netdev('lo').rx_handler == nil", "true"},
+	{"netdev('veth0').rx_handler ? 'slave' : 'free'", `"slave"`},
+	{"bond_handle_frame == netdev('veth0').rx_handler", "true"},
+	{"per_cpu(softnet_data, 0).processed", "(unsigned int)…"},
+	{"cpus()", "[0, 1]"},
+	{"per_cpu(softnet_data, 9)", "error: there is no CPU 9: the possible ones are 0-1"},
+	{"softnet_data.processed + 1", "error: this is a per-CPU variable: say which CPU's, as in per_cpu(NAME, 0)"},
+	{"netdev('lo').lstats.packets", "error: the struct pcpu_lstats * is a per-CPU pointer: per_cpu(…, CPU) is what one CPU has behind it"},
+	{"type(per_cpu(netdev('lo').lstats, 1))", `"struct pcpu_lstats"`},
+	{"init_net.dev_base_head", "(struct list_head){ .next = (struct list_head *)0xff…"},
+	{"init_net.dev_base_head.next == addr(netdev('lo').dev_list)", "true"},
+	{"ptype_base[4].next", "*(struct list_head *)…"},
+	{"list_entries(ptype_base[0], 'struct packet_type', 'list') | filter(.type == htons(0x0800)) | map(sym(.func))", `["ip_rcv+0x0"]`},
+	{"list_entries(init_net.dev_base_head, 'struct net_device', 'dev_list', 2) | map(.name)", `["lo", "veth0p"]`},
+	{"container_of(init_net.dev_base_head.next, 'struct net_device', 'dev_list').name", `(char [16])"lo"`},
+	{"NETREG_REGISTERED + 0", "(unsigned int)1"},
+	{"offsetof('struct list_head', 'prev')", "8"},
+	{"sizeof('struct list_head')", "16"},
+	{"cast('struct net *', addr(init_net)).ns.inum == init_net.ns.inum", "true"},
+	{"cast('u8', -1)", "(u8)255"},
+	{"cast('struct net', 5)", "error: a number is no struct net: cast('struct net *', …) takes it for the address of one"},
+	{"type(cast('struct bonding *', 0))", `"struct bonding *"`},
+	{"netdev('bond0', netns()).ifindex == netdev('bond0', 'init_net').ifindex", "true"},
+	{"len(netnss())", "2"},
+	{"len(netdevs('all')) > len(netdevs())", "true"},
+	{"netdev('twin', 'all')", "error: 2 network namespaces have a device \"twin\", init_net and net:[…"},
+	{"netdev('eth0', netnss()[1]).mtu", "(unsigned int)1500"},
+	{"netns(netdev('lo')) == addr(init_net)", "true"},
+	{"netdev('bond').mtu", "error: no device \"bond\" in network namespace init_net: did you mean bond0?"},
+	{"netdev('eth0')", "error: no device \"eth0\" in network namespace init_net: it is in net:[…"},
+	{"netdev(bond0)", "error: bond0 is not the name of anything here: names of devices, types and the like are written in quotes, 'bond0'"},
+	{"netdev('bond0').rx_droped", "error: struct net_device has no member \"rx_droped\"; did you mean rx_dropped or tx_dropped?"},
+	{"netdev('bond0').nmae", "error: struct net_device has no member \"nmae\"; did you mean name…"},
+	{"init_nett", "error: no symbol, function or enumerator is called init_nett; did you mean init_net…"},
+	{"netdev('lo').rx_handler_data.x", "error: void * has no members, so no x"},
+	{"__per_cpu_start", "error: __per_cpu_start is at …"},
+	{"netdevs() | list_entries('a', 'b')", "error: the head of a list has to be a value of the kernel, not a list"},
 }
 
 // TestExamples runs the examples that help shows.
-func TestExamples(t *testing.T) {
-	s := testKernel(t)
+func TestExamples(t *testing.T) { eachKernel(t, testExamples) }
+
+func testExamples(t *testing.T, s *Session) {
 	for _, f := range s.Functions() {
 		if len(f.Examples) == 0 || f.Doc == "" || f.Topic == "" || !strings.HasPrefix(f.Signature, f.Name+"(") {
 			t.Errorf("%s lacks an example, a line of documentation, a topic or a signature", f.Name)
@@ -113,8 +113,9 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-func TestJSON(t *testing.T) {
-	s := testKernel(t)
+func TestJSON(t *testing.T) { eachKernel(t, testJSON) }
+
+func testJSON(t *testing.T, s *Session) {
 	for _, c := range [][2]string{
 		{"netdev('bond0').rx_dropped", `{"note":"sum of core_stats over 2 possible CPUs","type":"u64","value":48}`},
 		{"netdev('bond0').name", `{"type":"char [16]","value":"bond0"}`},
@@ -157,8 +158,9 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-func TestCompleteKernel(t *testing.T) {
-	s := testKernel(t)
+func TestCompleteKernel(t *testing.T) { eachKernel(t, testCompleteKernel) }
+
+func testCompleteKernel(t *testing.T, s *Session) {
 	for _, c := range [][2]string{
 		{"netdev('bond0').rx_¦", "rx_dropped"},
 		{"netdev('bond0')->rx_¦", "rx_handler"},
@@ -186,7 +188,7 @@ func TestCompleteKernel(t *testing.T) {
 }
 
 func BenchmarkEval(b *testing.B) {
-	s := testKernel(b)
+	s := testKernel(b, "6.12")
 	for _, src := range []string{
 		"1 + 2",
 		"netdev('bond0').rx_dropped",

@@ -1,0 +1,205 @@
+package expr
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"kinspect/btf"
+	"kinspect/expr/value"
+)
+
+// compare is a op b for == != < > <= >=.
+func (s *Session) compare(where *site, a, b any) (bool, error) {
+	c, ordered, err := s.relation(where, a, b)
+	if err != nil {
+		return false, err
+	}
+	switch where.op {
+	case "==":
+		return c == 0, nil
+	case "!=":
+		return c != 0, nil
+	}
+	if !ordered {
+		return false, fmt.Errorf("%s %s %s: there is no order between them", describe(a), where.op, describe(b))
+	}
+	switch where.op {
+	case "<":
+		return c < 0, nil
+	case ">":
+		return c > 0, nil
+	case "<=":
+		return c <= 0, nil
+	}
+	return c >= 0, nil
+}
+
+// relation is how a relates to b: below, equal or above zero. ordered is false
+// where they can be equal or different, but not smaller or larger.
+func (s *Session) relation(where *site, a, b any) (c int, ordered bool, err error) {
+	if a == nil || b == nil {
+		return unequal(isNil(a) && isNil(b)), false, nil
+	}
+	if c, done, err := compareText(a, b); done || err != nil {
+		return c, true, err
+	}
+	x, okA, err := numberOf(pointerTo(a))
+	if err != nil {
+		return 0, false, err
+	}
+	y, okB, err := numberOf(pointerTo(b))
+	if err != nil {
+		return 0, false, err
+	}
+	switch {
+	case okA && okB && (x.isFloat || y.isFloat):
+		return order(x, y), true, nil
+	case okA && okB:
+		s.warnBigEndian(where, a, b)
+		return value.Compare(x.Num, y.Num), true, nil
+	}
+	la, okA := a.([]any)
+	lb, okB := b.([]any)
+	if !okA || !okB {
+		return 0, false, fmt.Errorf("cannot compare %s with %s", describe(a), describe(b))
+	}
+	if len(la) != len(lb) {
+		return 1, false, nil
+	}
+	for i := range la {
+		if c, _, err := s.relation(where, la[i], lb[i]); c != 0 || err != nil {
+			return c, false, err
+		}
+	}
+	return 0, false, nil
+}
+
+func unequal(equal bool) int {
+	if equal {
+		return 0
+	}
+	return 1
+}
+
+// isNil reports whether x is nil, or a NULL pointer.
+func isNil(x any) bool {
+	v, ok := x.(value.Value)
+	if !ok {
+		return x == nil
+	}
+	if _, ok := btf.Underlying(v.Type()).(*btf.Pointer); !ok {
+		return false
+	}
+	a, err := v.Pointer()
+	return err == nil && a == 0
+}
+
+// pointerTo is what C's arrays and functions decay to, and anything else as it is.
+func pointerTo(x any) any {
+	if v, ok := x.(value.Value); ok {
+		if _, ok := btf.Underlying(v.Type()).(*btf.FuncProto); ok {
+			if a, ok := v.Addr(); ok {
+				return v.Kernel().Pointer(v.Type(), a)
+			}
+		}
+	}
+	v, elem, ok := isPointer(x)
+	if !ok || !btfArray(v) {
+		return x
+	}
+	if a, err := v.Pointer(); err == nil {
+		return v.Kernel().Pointer(elem, a)
+	}
+	return x
+}
+
+// compareText compares strings: two of which one is of the language, or char
+// arrays. Two char pointers are compared as the pointers that they are. An enum
+// compares with the name of an enumerator.
+func compareText(a, b any) (c int, done bool, err error) {
+	_, sa := a.(string)
+	_, sb := b.(string)
+	_, arrA, ta := isText(a)
+	_, arrB, tb := isText(b)
+	switch {
+	case sa && isEnum(b):
+		c, err = compareEnum(b.(value.Value), a.(string))
+		return c, true, err
+	case sb && isEnum(a):
+		c, err = compareEnum(a.(value.Value), b.(string))
+		return c, true, err
+	case (sa || ta) && (sb || tb) && (sa || sb || arrA || arrB):
+		x, _, err := text(a)
+		if err != nil {
+			return 0, false, err
+		}
+		y, _, err := text(b)
+		return strings.Compare(x, y), true, err
+	}
+	return 0, false, nil
+}
+
+func isEnum(x any) bool {
+	v, ok := x.(value.Value)
+	if !ok {
+		return false
+	}
+	_, ok = btf.Underlying(v.Type()).(*btf.Enum)
+	return ok
+}
+
+func compareEnum(v value.Value, name string) (int, error) {
+	t, _ := btf.Underlying(v.Type()).(*btf.Enum)
+	var names []string
+	for _, e := range t.Values() {
+		if e.Name == name {
+			u, err := v.Uint()
+			return unequal(u == e.Value), err
+		}
+		names = append(names, e.Name)
+	}
+	msg := fmt.Sprintf("%s has no enumerator %s", v.Type(), value.Quote(name))
+	if near := btf.Near(name, names); len(near) > 0 {
+		msg += "; did you mean " + joinOr(near) + "?"
+	}
+	return 0, errors.New(msg)
+}
+
+// warnBigEndian tells of a comparison between a value in network order and a
+// plain number: it is done on the raw bytes, as C would, and whoever wrote 0x0800
+// most likely meant the other reading.
+func (s *Session) warnBigEndian(where *site, a, b any) {
+	v, plainSide := a, b
+	width := bigEndian(v)
+	if width == 0 {
+		v, plainSide = b, a
+		width = bigEndian(v)
+	}
+	if width == 0 || where.warned {
+		return
+	}
+	if _, ok := plainSide.(value.Value); ok {
+		return
+	}
+	n, ok, _ := numberOf(plainSide)
+	if !ok || n.Bits>>1>>(width-1) != 0 {
+		return
+	}
+	swapped := value.Swap(n.Bits, width)
+	if swapped == n.Bits {
+		return
+	}
+	where.warned = true
+	conv := map[int]string{16: "htons", 32: "htonl", 64: "cpu_to_be64"}[width]
+	digits := width / 4
+	s.warn("the %s is in network order, and is compared raw, as C does: 0x%0*x here is 0x%0*x on the wire; for 0x%0*x on the wire write %s(0x%0*x)",
+		v.(value.Value).Type(), digits, n.Bits, digits, swapped, digits, n.Bits, conv, digits, n.Bits)
+}
+
+func bigEndian(x any) int {
+	if v, ok := x.(value.Value); ok {
+		return v.BigEndianBits()
+	}
+	return 0
+}

@@ -1,0 +1,143 @@
+package expr
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"kinspect/btf"
+)
+
+// inString completes within the quotes that token i opens.
+func (c *completer) inString(i int) (start int, names []string) {
+	quote := string(c.src[c.toks[i].start : c.toks[i].start+1])
+	start = c.toks[i].start + 1
+	prefix := string(c.src[start:])
+	kind, arg := c.argument(i)
+	var found []string
+	switch kind {
+	case DeviceArg:
+		found = c.devices()
+	case NetNSArg:
+		found = c.namespaces()
+	case SymbolArg:
+		if c.s.open() && prefix != "" {
+			if syms, err := c.s.kernel.Symbols(); err == nil {
+				found = syms.Prefix(prefix, maxCompletions)
+			}
+		}
+	case MemberArg:
+		found = c.membersOf(arg - 1)
+	case TypeArg:
+		word := strings.LastIndexAny(prefix, " ") + 1
+		start += len([]rune(prefix[:word]))
+		return start, c.typeNames(prefix[:word], prefix[word:])
+	}
+	for _, n := range found {
+		if strings.HasPrefix(n, prefix) && !strings.ContainsAny(n, "'\"`") {
+			names = append(names, n+quote)
+		}
+	}
+	slices.Sort(names)
+	return start, slices.Compact(names)
+}
+
+// argument says which argument of a function token i is, and of what kind; arg is
+// its first token.
+func (c *completer) argument(i int) (kind ArgKind, arg int) {
+	open, n := c.enclosing(i)
+	if !c.is(open, "(") || !c.isWord(open-1) {
+		return AnyArg, i
+	}
+	f, ok := c.s.functions[c.text(c.toks[open-1])]
+	if !ok {
+		return AnyArg, i
+	}
+	if c.is(open-2, "|") {
+		n++
+	}
+	return f.argKind(n), i
+}
+
+func (c *completer) devices() []string {
+	if c.s.stack == nil {
+		return nil
+	}
+	nss, err := c.s.netnss(nil)
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, ns := range nss {
+		devs, _ := c.s.stack.Devices(ns)
+		for _, d := range devs {
+			names = append(names, d.Name)
+		}
+	}
+	return names
+}
+
+func (c *completer) namespaces() []string {
+	names := []string{"all", "init_net"}
+	if c.s.stack == nil {
+		return names
+	}
+	nss, _ := c.s.stack.Namespaces()
+	for _, ns := range nss {
+		names = append(names, strconv.FormatUint(ns.Inum, 10))
+		if ns.Name != "" {
+			names = append(names, ns.Name)
+		}
+	}
+	return names
+}
+
+// membersOf lists the members of the struct that the string before the comma at
+// token i names.
+func (c *completer) membersOf(comma int) []string {
+	if !c.is(comma, ",") || comma == 0 || c.toks[comma-1].kind != tokString {
+		return nil
+	}
+	name := strings.Trim(c.text(c.toks[comma-1]), "'\"`")
+	t, err := c.s.parseType(name)
+	if err != nil {
+		return nil
+	}
+	st, ok := btf.Underlying(t).(*btf.Struct)
+	if !ok {
+		return nil
+	}
+	var names []string
+	for f := range st.AllMembers() {
+		names = append(names, f.Path)
+	}
+	return names
+}
+
+// typeNames completes the last word of a type.
+func (c *completer) typeNames(before, prefix string) []string {
+	var names []string
+	kinds := btf.Typedefs | btf.Ints
+	switch strings.TrimSpace(before) {
+	case "struct", "const struct":
+		kinds = btf.Structs
+	case "union", "const union":
+		kinds = btf.Unions
+	case "enum", "const enum":
+		kinds = btf.Enums
+	default:
+		for _, w := range []string{"struct ", "union ", "enum ", "const ", "unsigned "} {
+			if strings.HasPrefix(w, prefix) {
+				names = append(names, w)
+			}
+		}
+	}
+	if !c.s.open() {
+		return names
+	}
+	types, err := c.s.kernel.Types()
+	if err != nil {
+		return names
+	}
+	return append(names, types.NamesWithPrefix(kinds, prefix, maxCompletions)...)
+}
