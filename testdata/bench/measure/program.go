@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// A program is one row of the table: a command and the answer that it must give.
+type program struct {
+	name  string
+	root  string // directory that is its /, "" for the machine's own
+	path  string // inside root
+	args  []string
+	stdin string // inside root, "" for none
+	code  int    // its exit code
+	want  string // matches its stdout
+	slow  bool   // takes many seconds
+}
+
+// environment is the same for all, so that nobody's settings of the machine
+// (a debuginfod server, a Go memory limit) reach a program.
+var environment = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8", "TERM=dumb"}
+
+// A sample is what one run needed. CPU and memory are the kernel's count for
+// the process and the children that it waited for.
+type sample struct {
+	wall, user, system time.Duration
+	rss                int64 // bytes, at its peak
+}
+
+// run starts the program, waits for it, and checks its answer.
+func (p program) run() (sample, error) {
+	cmd := exec.Command(p.path, p.args...)
+	cmd.Env = environment
+	if p.root != "" {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: p.root}
+		cmd.Dir = "/"
+	}
+	if p.stdin != "" {
+		f, err := os.Open(filepath.Join(p.root, p.stdin))
+		if err != nil {
+			return sample{}, err
+		}
+		defer f.Close()
+		cmd.Stdin = f
+	}
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	start := time.Now()
+	err := cmd.Run()
+	wall := time.Since(start)
+	if cmd.ProcessState == nil {
+		return sample{}, fmt.Errorf("%s: %w", p.name, err)
+	}
+	if got := cmd.ProcessState.ExitCode(); got != p.code || !regexp.MustCompile(p.want).Match(stdout.Bytes()) {
+		return sample{}, fmt.Errorf("%s: want exit code %d and %q, have %v and %q %s",
+			p.name, p.code, p.want, cmd.ProcessState, clip(stdout.String()), clip(stderr.String()))
+	}
+	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	return sample{
+		wall:   wall,
+		user:   cmd.ProcessState.UserTime(),
+		system: cmd.ProcessState.SystemTime(),
+		rss:    usage.Maxrss << 10,
+	}, nil
+}
+
+// clip shortens a program's output to what an error message can hold.
+func clip(s string) string {
+	if s = strings.TrimSpace(s); len(s) > 400 {
+		return s[:400] + "…"
+	}
+	return s
+}
+
+// versions asks dpkg in the peers' root, since not every program tells its
+// version without a dump.
+func (h host) versions() map[string]string {
+	versions := map[string]string{}
+	for name, pkg := range map[string]string{rowDrgn: "python3-drgn", rowCrash: "crash"} {
+		cmd := exec.Command("/usr/bin/dpkg-query", "-W", "-f", "${Version}", pkg)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: h.peers}
+		cmd.Dir, cmd.Env = "/", environment
+		out, err := cmd.Output()
+		if err != nil {
+			out = []byte("of unknown version")
+		}
+		versions[name] = string(out)
+	}
+	return versions
+}
