@@ -39,6 +39,8 @@ func (img *Image) openSymbols() (SymbolTable, error) {
 		return img.savedSymbols(n)
 	case inMemory != nil:
 		return nil, inMemory
+	case img.snapshot != nil:
+		return nil, fmt.Errorf("%s: no symbols: the snapshot was made without them", img.source)
 	case img.info == nil:
 		return nil, fmt.Errorf("%s: no symbols: the dump has no VMCOREINFO note that could be read", img.source)
 	default:
@@ -65,13 +67,9 @@ func (h hostPaths) symbols() (SymbolTable, error) {
 
 // savedSymbols reads the /proc/kallsyms that a snapshot carries.
 func (img *Image) savedSymbols(n *coreNote) (SymbolTable, error) {
-	raw, err := img.noteBytes(n, maxSymbolText)
+	text, err := img.savedText(n)
 	if err != nil {
 		return nil, err
-	}
-	text, err := unpack(bytes.NewReader(raw), int64(len(raw)), maxSymbolText)
-	if err != nil {
-		return nil, fmt.Errorf("%s: its saved symbols: %w", img.source, err)
 	}
 	table, hidden, err := ParseProcKallsyms(bytes.NewReader(text))
 	if err == nil && hidden {
