@@ -15,6 +15,7 @@ import (
 // there, the type must be in that kernel's BTF, and it must fit into the room up
 // to the next symbol.
 var globalTypes = map[string]string{
+	"softnet_data":        "struct softnet_data",        // net/core/dev.c: per-CPU, and not in the BTF of 5.10
 	"init_net":            "struct net",                 // net/core/net_namespace.c
 	"net_namespace_list":  "struct list_head",           // net/core/net_namespace.c
 	"ptype_base":          "struct list_head[16]",       // net/core/dev.c: PTYPE_HASH_SIZE heads
@@ -71,7 +72,7 @@ func (k *Kernel) Global(name string) (Value, error) {
 	if ok {
 		return v, nil
 	}
-	v, err := k.findGlobal(name)
+	v, err := k.findGlobal(name, k.LookupSymbol)
 	if err != nil {
 		return Value{}, err
 	}
@@ -81,11 +82,17 @@ func (k *Kernel) Global(name string) (Value, error) {
 	return v, nil
 }
 
-func (k *Kernel) findGlobal(name string) (Value, error) {
+// vmlinuxGlobal is [Kernel.Global] without the modules: what finds the modules
+// themselves must not look into them.
+func (k *Kernel) vmlinuxGlobal(name string) (Value, error) {
+	return k.findGlobal(name, func(name string) (kmem.Symbol, bool) { return k.syms.Lookup(name) })
+}
+
+func (k *Kernel) findGlobal(name string, lookup func(string) (kmem.Symbol, bool)) (Value, error) {
 	if _, err := k.Symbols(); err != nil {
 		return Value{}, err
 	}
-	sym, ok := k.LookupSymbol(name)
+	sym, ok := lookup(name)
 	if !ok {
 		return Value{}, fmt.Errorf("%w: %s", ErrNoSymbol, Printable(name))
 	}
@@ -151,7 +158,11 @@ func (k *Kernel) fromTable(types *btf.Spec, sym kmem.Symbol, c string) (Value, e
 	} else if known && size > room {
 		return Value{}, fmt.Errorf("%s has room for %d bytes, but %s is %d bytes large: it has another type in this kernel", sym.Name, room, c, size)
 	}
-	return k.Ref(t, sym.Addr), nil
+	v := k.Ref(t, sym.Addr)
+	if sym.Module == "" && k.isPerCPU(sym) {
+		v.place = perCPU
+	}
+	return v, nil
 }
 
 // room is the distance from a symbol of vmlinux to the next, in bytes.

@@ -48,7 +48,7 @@ func (k *Kernel) Modules() ([]*Module, error) {
 }
 
 func (k *Kernel) readModules() ([]*Module, error) {
-	head, err := k.Global("modules")
+	head, err := k.vmlinuxGlobal("modules")
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +135,7 @@ func (k *Kernel) ModuleBTFs() ([]ModuleBTF, error) {
 	if err != nil {
 		return nil, nil
 	}
-	head, err := k.Global("btf_modules")
+	head, err := k.vmlinuxGlobal("btf_modules")
 	if err != nil {
 		return nil, err
 	}
