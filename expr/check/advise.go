@@ -25,7 +25,11 @@ func advise(sc *scene, r *Report) {
 			switch p.ID {
 			case "unhandled-protocol":
 				on := captureDevice(sc)
-				add("see which frames nobody handles: tcpdump -p -e -n -c 20 -i %s 'not ip and not ip6 and not arp'", shell(on))
+				hides := ""
+				if on == sc.dev.Name && sc.rxHandler == "" && flush == "" {
+					hides = " (while it runs, the counter stands still: tcpdump is a taker)"
+				}
+				add("see which frames nobody handles: tcpdump -p -e -n -c 20 -i %s 'not ip and not ip6 and not arp'%s", shell(on), hides)
 				add("then ask for the ethertype that it shows: kinspect handler ETHERTYPE %s", shell(sc.dev.Name)+nsFlag(sc))
 			case "backlog", "flow-limit":
 				add("see which CPU drops: column 2 of /proc/net/softnet_stat; the limit is net.core.netdev_max_backlog (%s now)", text(r.Softnet.MaxBacklog))

@@ -35,6 +35,7 @@ func Explain(s *knet.Stack, d knet.Device) (*Report, error) {
 	r.Path = picture(sc, r)
 	advise(sc, r)
 	r.Missing = append(r.Missing, sc.missing...)
+	r.Notes = append(r.Notes, sc.notes...)
 	return r, nil
 }
 

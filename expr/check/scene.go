@@ -21,7 +21,8 @@ type scene struct {
 	softnet   []knet.Softnet
 	dropped   uint64 // over all CPUs' backlogs
 	handlers  []knet.Handler
-	missing   []string
+	missing   []string // what the answer lacks for it
+	notes     []string // what could not be seen, and leaves the answer whole
 }
 
 // look reads the surroundings. What cannot be read is noted as missing, and the
@@ -48,7 +49,7 @@ func look(s *knet.Stack, d knet.Device) (*scene, error) {
 		if sc.bond, err = s.Bond(d); err != nil {
 			sc.miss("the bond's slaves", err)
 		} else if sc.bond.TypesErr != nil {
-			sc.note("which slaves are active, the bond's mode and its recv_probe cannot be seen: %v", sc.bond.TypesErr)
+			sc.notes = append(sc.notes, fmt.Sprintf("which slaves are active, the bond's mode and its recv_probe cannot be seen: %v", sc.bond.TypesErr))
 		}
 	}
 	if sc.slaveOf, err = s.BondOf(d); err != nil {
@@ -72,10 +73,6 @@ func look(s *knet.Stack, d knet.Device) (*scene, error) {
 
 func (sc *scene) miss(what string, err error) {
 	sc.missing = append(sc.missing, fmt.Sprintf("%s could not be read: %v", what, err))
-}
-
-func (sc *scene) note(format string, args ...any) {
-	sc.missing = append(sc.missing, fmt.Sprintf(format, args...))
 }
 
 // name is the device's name, safe to print.

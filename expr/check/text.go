@@ -26,14 +26,7 @@ func (r *Report) Text() string {
 		if c.Own == nil || *c.Own == 0 && c.AtLeast == 0 && c.Total != nil {
 			continue
 		}
-		w("")
-		w("the paths that raise %s:", c.Counter)
-		for _, p := range c.Paths {
-			w("  %s", p.line())
-			for _, e := range p.Evidence {
-				w("      %s", e)
-			}
-		}
+		c.pathText(w)
 	}
 	w("")
 	w("softnet backlog: %s", r.Softnet.line())
@@ -108,20 +101,39 @@ func (c *Counter) verdicts(dev string) []string {
 	return out
 }
 
-func (p *PathResult) line() string {
-	s := fmt.Sprintf("%-20s %s", p.ID, p.Verdict)
-	switch p.Verdict {
-	case Fired:
-		s += fmt.Sprintf(" %s times, %s", amount(*p), p.Level)
-	case Possible:
-		if p.Max != nil {
-			s += fmt.Sprintf(", at most %d", *p.Max)
+// pathText prints the paths of a counter: first those that fired, then those that
+// may have, then, a line each, those that are ruled out.
+func (c *Counter) pathText(w func(string, ...any)) {
+	w("")
+	w("the paths that raise %s:", c.Counter)
+	for _, v := range []Verdict{Fired, Possible} {
+		for _, p := range c.Paths {
+			if p.Verdict != v {
+				continue
+			}
+			w("  %s: %s", p.ID, p.verdictText())
+			w("      %s: %s", p.Function, p.Condition)
+			for _, e := range p.Evidence {
+				w("      %s", e)
+			}
 		}
-		s += ", " + string(p.Level)
-	case RuledOut:
-		s += ", " + string(p.Level)
 	}
-	return s + "  (" + p.Function + ": " + p.Condition + ")"
+	for _, p := range c.Paths {
+		if p.Verdict == RuledOut {
+			w("  %s: %s, %s: %s", p.ID, p.Verdict, p.Level, strings.Join(p.Evidence, "; "))
+		}
+	}
+}
+
+func (p *PathResult) verdictText() string {
+	s := string(p.Verdict)
+	switch {
+	case p.Verdict == Fired:
+		s += fmt.Sprintf(" %s times", amount(*p))
+	case p.Max != nil:
+		s += fmt.Sprintf(", at most %d times", *p.Max)
+	}
+	return s + ", " + string(p.Level)
 }
 
 func (s Softnet) line() string {

@@ -1,0 +1,194 @@
+// Package doctor lists what a host or a dump lets kinspect see, what is missing,
+// and what to do about it.
+package doctor
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"kinspect/expr/host"
+	"kinspect/expr/knet"
+	"kinspect/expr/value"
+	"kinspect/kmem"
+)
+
+// Status is the state of one item.
+type Status string
+
+// The states.
+const (
+	OK      Status = "ok"
+	Limited Status = "limited" // answers lack something for it
+	Missing Status = "missing" // nothing can be answered for it
+)
+
+// Item is one thing that kinspect needs or likes to have.
+type Item struct {
+	Item   string `json:"item"`
+	Status Status `json:"status"`
+	Detail string `json:"detail"`
+	Do     string `json:"do"` // what to do where it is not ok
+}
+
+// Report is the answer of doctor. Its JSON form is stable.
+type Report struct {
+	Source string `json:"source"`
+	Kernel string `json:"kernel"`
+	Status Status `json:"status"` // the worst of the items
+	Items  []Item `json:"items"`
+}
+
+func (r *Report) add(item string, s Status, do, format string, args ...any) {
+	r.Items = append(r.Items, Item{item, s, fmt.Sprintf(format, args...), do})
+	if s == Missing || (s == Limited && r.Status == OK) {
+		r.Status = s
+	}
+}
+
+// addErr adds an item that failed, with the words that every other command uses.
+func (r *Report) addErr(item string, s Status, err error) {
+	var h *kmem.HostError
+	if errors.As(err, &h) {
+		r.add(item, s, h.Do, "%s: %s", h.What, h.Why)
+		return
+	}
+	r.add(item, s, "", "%v", err)
+}
+
+// NotOpened reports on a kernel that could not be opened.
+func NotOpened(source string, err error) *Report {
+	r := &Report{Source: source, Kernel: "unknown", Status: OK, Items: []Item{}}
+	r.addErr("memory", Missing, err)
+	return r
+}
+
+// Examine reports on an opened kernel.
+func Examine(s *knet.Stack) *Report {
+	k := s.K
+	r := &Report{Source: value.Printable(k.Image.Source()), Kernel: k.Release(), Status: OK, Items: []Item{}}
+	r.add("memory", OK, "", "%s opens", r.Source)
+	r.vmcoreinfo(k)
+	if !r.symbols(k) {
+		return r
+	}
+	if !r.types(k) {
+		return r
+	}
+	r.moduleTypes(k)
+	r.network(s)
+	return r
+}
+
+func (r *Report) vmcoreinfo(k *value.Kernel) {
+	switch info := k.Image.VMCoreInfo(); {
+	case info == nil && k.Image.Live():
+		r.add("VMCOREINFO", Limited, "", "the kernel does not give it in /proc/kcore (before 4.19)")
+	case info == nil:
+		r.add("VMCOREINFO", Missing, "take dumps with QEMU's vmcoreinfo device, or with kexec", "the dump does not have it: the page tables cannot be found")
+	default:
+		r.add("VMCOREINFO", OK, "", "kernel %s", r.Kernel)
+	}
+}
+
+// symbols reports whether there are any: without, the rest cannot be looked at.
+func (r *Report) symbols(k *value.Kernel) bool {
+	syms, err := k.Symbols()
+	if err != nil {
+		r.addErr("symbols", Missing, err)
+		return false
+	}
+	detail := fmt.Sprintf("%d, from %s", syms.Len(), syms.Source())
+	if note := HiddenSymbols(k.Image); note != "" {
+		detail += "; " + note
+	}
+	r.add("symbols", OK, "", "%s", detail)
+	return true
+}
+
+// HiddenSymbols says, of the running kernel, that kernel.kptr_restrict hides the
+// addresses in /proc/kallsyms and what is used instead; else it is empty.
+func HiddenSymbols(img *kmem.Image) string {
+	if !img.Live() {
+		return ""
+	}
+	b, err := os.ReadFile("/proc/sys/kernel/kptr_restrict")
+	if err != nil || strings.TrimSpace(string(b)) != "2" {
+		return ""
+	}
+	return "kernel.kptr_restrict=2 hides the addresses in /proc/kallsyms: the kernel's own tables in memory are read instead"
+}
+
+func (r *Report) types(k *value.Kernel) bool {
+	types, err := k.Types()
+	if err != nil {
+		r.addErr("types (BTF)", Missing, err)
+		return false
+	}
+	r.add("types (BTF)", OK, "", "%d types of vmlinux", types.NumTypes())
+	return true
+}
+
+func (r *Report) moduleTypes(k *value.Kernel) {
+	mods, err := k.Modules()
+	if err != nil {
+		r.addErr("modules", Limited, err)
+		return
+	}
+	var without []string
+	for _, m := range mods {
+		if _, err := k.ModuleTypes(m.Name); err != nil {
+			without = append(without, value.Printable(m.Name))
+		}
+	}
+	switch {
+	case len(without) == 0:
+		r.add("types of modules", OK, "", "of all %d", len(mods))
+	default:
+		const most = 8
+		names := strings.Join(without[:min(most, len(without))], ", ")
+		if len(without) > most {
+			names += ", …"
+		}
+		r.add("types of modules", Limited, "a kernel built with CONFIG_DEBUG_INFO_BTF_MODULES has them", "%d of %d modules have none, so their own data cannot be seen: %s", len(without), len(mods), names)
+	}
+}
+
+func (r *Report) network(s *knet.Stack) {
+	all, err := s.Namespaces()
+	if err != nil {
+		r.addErr("network namespaces", Limited, err)
+		return
+	}
+	def, err := s.DefaultNS()
+	if err != nil {
+		r.addErr("network namespaces", Limited, err)
+		return
+	}
+	r.add("network namespaces", OK, "", "%d; commands look into %s (%d)", len(all), def, def.Inum)
+	if !s.K.Image.Live() {
+		return
+	}
+	d, err := s.Device("lo", def)
+	if err == nil {
+		_, err = s.Facts.LinkStats(def.Inum, d.Ifindex)
+	}
+	if err != nil && !errors.Is(err, host.ErrUnknown) {
+		r.add("netlink", Limited, "", "the kernel's own totals cannot be asked for: %v", err)
+		return
+	}
+	r.add("netlink", OK, "", "the kernel's own totals stand beside those from memory")
+}
+
+// Text prints the report for people.
+func (r *Report) Text() string {
+	var b strings.Builder
+	for _, i := range r.Items {
+		fmt.Fprintf(&b, "%-8s %s: %s\n", i.Status, i.Item, i.Detail)
+		if i.Do != "" {
+			fmt.Fprintf(&b, "         what to do: %s\n", i.Do)
+		}
+	}
+	return b.String()
+}
