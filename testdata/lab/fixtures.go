@@ -7,43 +7,48 @@ import (
 	"path/filepath"
 )
 
-// A fixture is a snapshot that the repository's tests work on: small enough to
-// be committed, where a dump is not.
-type fixture struct {
-	capture string
-	args    []string
-	kernels []string
+// fixtureKernels are the kernels whose incident the repository's tests have a
+// snapshot of: small enough to be committed, where a dump is not.
+var fixtureKernels = []string{"6.1", "6.12", "7.3"}
+
+// fixtureQuestions is what the snapshots answer; the tests ask nothing else of
+// memory.
+var fixtureQuestions = []string{
+	"explain('bond0')", "explain('veth0')", "explain('veth1')", "explain()",
+	"handler(0x0004, 'bond0')", "handler('LLDP', 'veth0')", "handler('ARP')", "handler('ARP', 'bond0')",
+	"netdevs('all') | map(.name)", "netdevs('all') | map(.rx_dropped)",
+	"netdev('bond0')", "netdev('veth0')", "netdev('veth1')", "netdev('lo')",
+	"init_net.dev_base_head", "ptype_base", "per_cpu(softnet_data, 0)", "per_cpu(softnet_data, 1)",
+	"init_task.comm", "linux_banner", "init_uts_ns",
 }
 
-var fixtures = []fixture{
-	{"incident", []string{"explain", "bond0"}, []string{"6.1", "6.12", "7.3"}},
-}
-
-// writeFixtures takes the snapshots of this kernel's dumps that fixtures asks
-// for into dir, as CAPTURE-SERIES.elf.zst.
-func (r *runner) writeFixtures(ctx context.Context, dir string) error {
-	for _, f := range fixtures {
-		if !contains(f.kernels, r.kernel.series) {
-			continue
-		}
-		raw := filepath.Join(r.dir, "fixture.part")
-		s := dumpSubject{ctx: ctx, kinspect: r.kinspect, core: filepath.Join(r.dir, f.capture+".elf")}
-		a, err := s.ask(append([]string{"snapshot", "-o", raw, "--"}, f.args...)...)
-		if err != nil {
-			return err
-		}
-		if a.exit == 2 {
-			return a.fail("no snapshot")
-		}
-		to := filepath.Join(dir, fmt.Sprintf("%s-%s.elf.zst", f.capture, r.kernel.series))
-		if _, err := output(ctx, "", "zstd", "-qf", "-19", "--long=24", "--rm", raw, "-o", to); err != nil {
-			return err
-		}
-		st, err := os.Stat(to)
-		if err != nil {
-			return err
-		}
-		fmt.Printf("%s: %d KiB\n", to, (st.Size()+1023)/1024)
+// writeFixture takes the snapshot in the guest, live, and puts it into dir as
+// incident-SERIES.elf.zst.
+func (r *runner) writeFixture(ctx context.Context, g *guest, dir string) error {
+	if !contains(fixtureKernels, r.kernel.series) {
+		return nil
 	}
-	return nil
+	const at = "/tmp/fixture.elf"
+	s := liveSubject{g}
+	a, err := s.ask(append([]string{"snapshot", "-o", at, "--", "eval"}, fixtureQuestions...)...)
+	if err != nil {
+		return err
+	}
+	if a.exit != 0 {
+		return a.fail("no snapshot")
+	}
+	raw := filepath.Join(r.dir, "fixture.part")
+	if err := g.fetchFile(at, raw); err != nil {
+		return err
+	}
+	to := filepath.Join(dir, fmt.Sprintf("incident-%s.elf.zst", r.kernel.series))
+	if _, err := output(ctx, "", "zstd", "-qf", "-19", "--rm", raw, "-o", to); err != nil {
+		return err
+	}
+	st, err := os.Stat(to)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s: %d KiB\n", to, (st.Size()+1023)/1024)
+	return os.Chmod(to, 0o644)
 }

@@ -131,15 +131,13 @@ func lab(ctx context.Context, o options) error {
 			slots <- struct{}{}
 			defer func() { <-slots }()
 			start := time.Now()
-			r := &runner{guest: guestProgram, kinspect: o.kinspect}
+			r := &runner{guest: guestProgram, kinspect: o.kinspect, fixtures: o.fixtures}
 			if r.kernel, r.result.err = findKernel(ctx, o, s, m); r.result.err == nil {
 				if !o.wants(s.name, r.kernel.series) {
 					return
 				}
 				r.dir = filepath.Join(o.cache, r.kernel.series)
-				if r.result.err = r.all(ctx, o); r.result.err == nil && o.fixtures != "" {
-					r.result.err = r.writeFixtures(ctx, o.fixtures)
-				}
+				r.result.err = r.all(ctx, o)
 			}
 			r.result.took = time.Since(start)
 			runners[i] = r

@@ -16,6 +16,7 @@ type runner struct {
 	guest  string // the guest program, built for this run
 	// kinspect is the binary to test, "" to test nothing.
 	kinspect string
+	fixtures string // directory that takes new snapshots for the tests, or ""
 	result   result
 }
 
@@ -135,6 +136,11 @@ func (r *runner) capture(ctx context.Context, g *guest, name string, t *truth) e
 	}
 	if r.kinspect == "" {
 		return nil
+	}
+	if r.fixtures != "" && name == "incident" {
+		if err := r.writeFixture(ctx, g, r.fixtures); err != nil {
+			return err
+		}
 	}
 	r.compare(ctx, name, t, g)
 	r.compare(ctx, name, t, nil)

@@ -1,0 +1,11 @@
+// Package snapshots holds snapshots of real kernels on which the bond0 incident
+// was played. The lab makes them (see testdata/README.md); tests read them all,
+// and the program carries one for its demo.
+package snapshots
+
+import _ "embed"
+
+// Incident is the incident on a 6.12 kernel, an ELF core compressed with zstd.
+//
+//go:embed incident-6.12.elf.zst
+var Incident []byte
