@@ -1,0 +1,63 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/klauspost/compress/zstd"
+
+	"kinspect/expr/check"
+	"kinspect/kmem"
+	"kinspect/testdata/snapshots"
+)
+
+const demoStory = `The incident that kinspect was made for, from a snapshot of a real kernel.
+netstat -i shows bond0's RX-DRP growing while its slaves show next to none. Why?
+
+$ kinspect explain bond0
+`
+
+// demo explains the embedded incident and, on a terminal, goes on interactively.
+func (a *app) demo([]string) (int, error) {
+	if a.options.core != "" || a.options.netns != "" {
+		return exitFailed, usagef("demo brings its own snapshot: it takes neither --core nor --netns")
+	}
+	t, err := a.openDemo()
+	if err != nil {
+		return exitFailed, err
+	}
+	d, err := a.device(t, "bond0")
+	if err != nil {
+		return exitFailed, err
+	}
+	r, err := check.Explain(t.stack, d)
+	if err != nil {
+		return exitFailed, err
+	}
+	text := demoStory + r.Text()
+	if err := a.print(text, r); err != nil || a.options.json {
+		return exitFine, err
+	}
+	if !a.interactive() {
+		return exitFine, nil
+	}
+	fmt.Fprint(a.stdout, "\nThis is the same snapshot, to look around in. Try:\n  handler(0x0004, 'bond0')\n  netdevs() | filter(.rx_dropped > 0) | map(.name)\n  netdev('bond0').rx_<Tab>\n\n")
+	return a.repl(nil)
+}
+
+func (a *app) openDemo() (*target, error) {
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return nil, err
+	}
+	defer dec.Close()
+	raw, err := dec.DecodeAll(snapshots.Incident, nil)
+	if err != nil {
+		return nil, fmt.Errorf("the embedded snapshot: %w", err)
+	}
+	img, err := kmem.OpenReaderAt(bytes.NewReader(raw), int64(len(raw)), "embedded snapshot")
+	if err != nil {
+		return nil, err
+	}
+	return a.use(img)
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"kinspect/expr/value"
+)
+
+// eval evaluates each argument. Where one fails, those before it have printed.
+func (a *app) eval(args []string) (int, error) {
+	s, err := a.session()
+	if err != nil {
+		return exitFailed, err
+	}
+	for _, src := range args {
+		r, err := s.Eval(a.ctx, src)
+		for _, w := range r.Warnings {
+			fmt.Fprintln(a.stderr, "kinspect: warning:", w)
+		}
+		if err != nil {
+			return exitFailed, err
+		}
+		if a.options.json {
+			object, err := r.JSON()
+			if perr := a.printJSON(object); perr != nil {
+				return exitFailed, perr
+			}
+			if err != nil {
+				return exitFailed, partly(err)
+			}
+			continue
+		}
+		text, err := r.Text(value.DefaultFormat)
+		fmt.Fprintln(a.stdout, text)
+		if err != nil {
+			return exitFailed, partly(err)
+		}
+	}
+	return exitFine, nil
+}
+
+// partError is the error of an answer that was printed but for a part of it.
+type partError struct{ err error }
+
+func partly(err error) error { return &partError{err} }
+
+func (e *partError) Error() string { return "only a part could be read: " + e.err.Error() }
+func (e *partError) Unwrap() error { return e.err }
+
+// printJSON prints one object on one line.
+func (a *app) printJSON(v any) error {
+	enc := json.NewEncoder(a.stdout)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}

@@ -1,0 +1,140 @@
+// Command kinspect inspects a Linux kernel, the running one or a dump's. See the
+// README for what it is for; this package has its flags, output and exit codes,
+// and no kernel knowledge.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+)
+
+// Exit codes, the same for all commands.
+const (
+	exitFine    = 0
+	exitFinding = 1
+	exitFailed  = 2 // could not answer, or only in part
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// app is one run of the program.
+type app struct {
+	ctx           context.Context
+	stdin, stdout *os.File
+	stderr        io.Writer
+	options       options
+	record        bool // keep what is read, for a snapshot
+	target        *target
+}
+
+// command is one subcommand.
+type command struct {
+	name, args, about string
+	min, max          int // arguments; max -1 is any number
+	run               func(a *app, args []string) (int, error)
+}
+
+// commands lists the subcommands in the order of help.
+func commands() []command {
+	return []command{
+		{"eval", "EXPR…", "evaluate expressions on the kernel", 1, -1, (*app).eval},
+		{"explain", "[DEV]", "say which path dropped a device's frames, and what rules the others out; without DEV, all devices that show a drop", 0, 1, (*app).explain},
+		{"handler", "ETHERTYPE [DEV]", "say what handles an ethertype, there or on any device", 1, 2, (*app).handler},
+		{"snapshot", "-o FILE -- COMMAND…", "run a command and keep what it read in a file that answers it again", 1, -1, (*app).snapshot},
+		{"demo", "", "show the incident that kinspect was made for, from a snapshot inside the program", 0, 0, (*app).demo},
+		{"doctor", "", "list what this host or file lets kinspect see, and what is missing", 0, 0, (*app).doctor},
+		{"repl", "", "explore interactively; what no command starts", 0, 0, (*app).repl},
+		{"help", "[COMMAND]", "this text, or a command's", 0, 1, (*app).help},
+		{"version", "", "print the version", 0, 0, (*app).version},
+	}
+}
+
+func findCommand(name string) (command, bool) {
+	for _, c := range commands() {
+		if c.name == name {
+			return c, true
+		}
+	}
+	return command{}, false
+}
+
+func run(args []string, stdin, stdout *os.File, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	a := &app{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr}
+	code, err := a.main(args)
+	if a.target != nil {
+		a.target.close()
+	}
+	if err != nil {
+		code = exitFailed
+		a.fail(err)
+	}
+	return code
+}
+
+// usageError is an error of the command line itself.
+type usageError struct{ msg string }
+
+func (e *usageError) Error() string { return e.msg }
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// caretError shows itself with a caret under the place that is wrong.
+type caretError interface{ Caret() string }
+
+// fail prints an error: for people on standard error, and with --json as an object
+// on standard output.
+func (a *app) fail(err error) {
+	msg := err.Error()
+	var caret caretError
+	if errors.As(err, &caret) {
+		if c := caret.Caret(); c != "" {
+			msg += "\n" + strings.TrimRight(c, "\n")
+		}
+	}
+	fmt.Fprintf(a.stderr, "kinspect: %s\n", msg)
+	var usage *usageError
+	if errors.As(err, &usage) {
+		fmt.Fprintln(a.stderr, "try: kinspect help")
+	}
+	if a.options.json {
+		_ = a.printJSON(map[string]any{"error": err.Error()})
+	}
+}
+
+func (a *app) main(args []string) (int, error) {
+	rest, err := a.options.parse(args)
+	if err != nil {
+		return exitFailed, err
+	}
+	switch {
+	case a.options.help && len(rest) > 0:
+		return a.help(rest[:1])
+	case a.options.help:
+		return a.help(nil)
+	case a.options.version:
+		return a.version(nil)
+	case len(rest) == 0:
+		return a.repl(nil)
+	}
+	c, ok := findCommand(rest[0])
+	if !ok {
+		return exitFailed, usagef("no command %q", rest[0])
+	}
+	rest = rest[1:]
+	if len(rest) < c.min || (c.max >= 0 && len(rest) > c.max) {
+		return exitFailed, usagef("usage: kinspect %s %s", c.name, c.args)
+	}
+	if a.options.output != "" && c.name != "snapshot" {
+		return exitFailed, usagef("-o belongs to snapshot: kinspect snapshot -o FILE -- COMMAND…")
+	}
+	return c.run(a, rest)
+}

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"kinspect/repl"
+)
+
+// interactive reports whether a person sits at both ends.
+func (a *app) interactive() bool {
+	return repl.IsTerminal(a.stdin) && repl.IsTerminal(a.stdout)
+}
+
+// repl evaluates what is typed, or what comes through a pipe, one expression a
+// line.
+func (a *app) repl([]string) (int, error) {
+	s, err := a.session()
+	if err != nil {
+		return exitFailed, err
+	}
+	t := a.target
+	banner := fmt.Sprintf("kernel %s (%s)\nhelp shows what there is; Tab completes; Ctrl-D ends", t.kernel.Release(), t.image.Source())
+	err = repl.Run(a.ctx, repl.Config{
+		Session: s, In: a.stdin, Out: a.stdout, Err: a.stderr,
+		Interactive: a.interactive(), History: repl.HistoryPath(), Banner: banner, JSON: a.options.json,
+	})
+	if errors.Is(err, repl.ErrFailed) {
+		return exitFailed, nil // each failure was told where it happened
+	}
+	return exitFine, err
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"strconv"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// wantExit runs a program and wants an exit code: exit CODE PROGRAM ARGS…
+func wantExit(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exit CODE PROGRAM ARGS…")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// mangle copies a file and changes it: mangle IN OUT cut N | set OFFSET BYTE…
+func mangle(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 4 {
+		ts.Fatalf("usage: mangle IN OUT cut N | set OFFSET BYTE…")
+	}
+	data := []byte(ts.ReadFile(args[0]))
+	n, err := strconv.Atoi(args[3])
+	ts.Check(err)
+	if n > len(data) {
+		ts.Fatalf("%s has %d bytes", args[0], len(data))
+	}
+	switch args[2] {
+	case "cut":
+		data = data[:n]
+	case "set":
+		for i, s := range args[4:] {
+			b, err := strconv.ParseUint(s, 0, 8)
+			ts.Check(err)
+			data[n+i] = byte(b)
+		}
+	default:
+		ts.Fatalf("no change %q", args[2])
+	}
+	ts.Check(writeFile(ts.MkAbs(args[1]), data))
+}
+
+func writeFile(name string, data []byte) error { return os.WriteFile(name, data, 0o600) }

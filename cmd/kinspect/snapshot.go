@@ -1,0 +1,104 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"kinspect/expr/host"
+	"kinspect/kmem"
+)
+
+// snapshot runs a command, records all that it reads, and writes that to a file
+// together with the kernel's symbols and types, whole.
+func (a *app) snapshot(args []string) (int, error) {
+	file := a.options.output
+	if file == "" {
+		return exitFailed, usagef("usage: kinspect snapshot -o FILE -- COMMAND…")
+	}
+	c, ok := findCommand(args[0])
+	if !ok || !slices.Contains([]string{"eval", "explain", "handler"}, c.name) {
+		return exitFailed, usagef("a snapshot is taken of eval, explain or handler, not of %q", args[0])
+	}
+	inner := &app{ctx: a.ctx, stdin: a.stdin, stdout: a.stdout, stderr: a.stderr, options: a.options, record: true}
+	inner.options.output = ""
+	rest, err := inner.options.parse(args[1:])
+	if err != nil {
+		return exitFailed, err
+	}
+	if len(rest) < c.min || (c.max >= 0 && len(rest) > c.max) {
+		return exitFailed, usagef("usage: kinspect snapshot -o FILE -- %s %s", c.name, c.args)
+	}
+	code, err := c.run(inner, rest)
+	if inner.target == nil {
+		return exitFailed, err
+	}
+	defer inner.target.close()
+	if err != nil {
+		// What could be read of a question that failed is worth a file, too.
+		inner.fail(err)
+		code = exitFailed
+	}
+	if err := inner.target.save(file, args); err != nil {
+		return exitFailed, err
+	}
+	st, err := os.Stat(file)
+	if err != nil {
+		return exitFailed, err
+	}
+	fmt.Fprintf(a.stderr, "kinspect: wrote %s (%d KiB), which holds memory of this kernel: kinspect --core %s %s\n", file, (st.Size()+1023)/1024, file, args[0])
+	return code, nil
+}
+
+// save writes what the target's recorder holds. Symbols and types are added whole,
+// so that other questions and completion work on the file as far as its memory goes.
+func (t *target) save(file string, command []string) error {
+	content := &kmem.SnapshotContent{
+		Info: kmem.SnapshotInfo{
+			Command: command, Taken: time.Now().UTC().Truncate(time.Second),
+			Source: t.image.Source(), Release: t.kernel.Release(),
+		},
+		VMCoreInfo: t.image.VMCoreInfo(),
+		Memory:     t.memory,
+	}
+	if ns, err := t.stack.DefaultNS(); err == nil {
+		content.Info.DefaultNetNS = ns.Inum
+	}
+	syms, err := t.kernel.Symbols()
+	if err != nil {
+		return fmt.Errorf("a snapshot needs the kernel's symbols: %w", err)
+	}
+	if tables, ok := syms.(*kmem.Kallsyms); ok {
+		for _, r := range tables.Ranges() {
+			if err := t.memory.AddRange(r.Addr, r.Len); err != nil {
+				return fmt.Errorf("copying the symbol tables: %w", err)
+			}
+		}
+	} else if content.Kallsyms, err = t.image.SymbolText(); err != nil {
+		return fmt.Errorf("copying the symbols: %w", err)
+	}
+	start, size, err := t.kernel.BTFRange()
+	if err != nil {
+		return err
+	}
+	if err := t.memory.AddRange(start, size); err != nil {
+		return fmt.Errorf("copying the kernel's types: %w", err)
+	}
+	mods, err := t.kernel.ModuleBTFs()
+	if err != nil {
+		return fmt.Errorf("copying the modules' types: %w", err)
+	}
+	for _, m := range mods {
+		if err := t.memory.AddRange(m.Addr, m.Size); err != nil {
+			return fmt.Errorf("copying the types of module %s: %w", m.Module, err)
+		}
+	}
+	facts, err := t.facts.JSON()
+	if err != nil {
+		return err
+	}
+	content.Info.Facts = map[string]json.RawMessage{host.FactsKey: facts}
+	return kmem.WriteSnapshotFile(file, content)
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"kinspect/expr"
+	"kinspect/expr/doctor"
+	"kinspect/expr/host"
+	"kinspect/expr/knet"
+	"kinspect/expr/value"
+	"kinspect/kmem"
+)
+
+// target is the kernel that the command is about.
+type target struct {
+	image    *kmem.Image
+	kernel   *value.Kernel
+	stack    *knet.Stack
+	memory   *kmem.Recorder // of a run that is kept, else nil
+	facts    *host.Recorder // the same
+	liveHost *host.Live     // of the running kernel, else nil
+}
+
+// open opens the kernel that the flags name, once.
+func (a *app) open() (*target, error) {
+	if a.target != nil {
+		return a.target, nil
+	}
+	var img *kmem.Image
+	var err error
+	if a.options.core != "" {
+		img, err = kmem.Open(a.options.core)
+	} else {
+		img, err = kmem.OpenLive()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return a.use(img)
+}
+
+// use makes an opened image the target.
+func (a *app) use(img *kmem.Image) (*target, error) {
+	t := &target{image: img}
+	var facts host.Facts = host.None{}
+	switch snap := img.Snapshot(); {
+	case img.Live():
+		t.liveHost = host.NewLive()
+		facts = t.liveHost
+		if note := doctor.HiddenSymbols(img); note != "" {
+			fmt.Fprintln(a.stderr, "kinspect: note:", note)
+		}
+	case snap != nil && snap.Facts[host.FactsKey] != nil:
+		recorded, err := host.NewRecorded(snap.Facts[host.FactsKey])
+		if err != nil {
+			_ = img.Close()
+			return nil, err
+		}
+		facts = recorded
+	}
+	var memory kmem.Reader = img
+	if a.record {
+		t.memory, t.facts = kmem.NewRecorder(img), host.NewRecorder(facts)
+		memory, facts = t.memory, t.facts
+	}
+	t.kernel = value.New(img, memory)
+	t.stack = knet.New(t.kernel, facts)
+	a.target = t
+	return t, nil
+}
+
+func (t *target) close() {
+	if t.liveHost != nil {
+		t.liveHost.Close()
+	}
+	_ = t.image.Close()
+}
+
+// session is the language on the target.
+func (a *app) session() (*expr.Session, error) {
+	t, err := a.open()
+	if err != nil {
+		return nil, err
+	}
+	s := expr.NewSession(t.kernel, t.stack, expr.Options{NetNS: a.options.netns})
+	registerChecks(s, t.stack, a.options.netns)
+	return s, nil
+}
+
+// namespaces are those that --netns names, or fallback where it names none.
+func (a *app) namespaces(t *target, fallback string) ([]knet.NetNS, error) {
+	spec := a.options.netns
+	if spec == "" {
+		spec = fallback
+	}
+	return t.stack.ResolveNS(spec)
+}
+
+// device finds a device in the namespaces that --netns names.
+func (a *app) device(t *target, name string) (knet.Device, error) {
+	return deviceIn(t.stack, name, a.options.netns)
+}
+
+func deviceIn(s *knet.Stack, name, netns string) (knet.Device, error) {
+	nss, err := s.ResolveNS(netns)
+	if err != nil {
+		return knet.Device{}, err
+	}
+	var found []knet.Device
+	var first error
+	for _, ns := range nss {
+		d, err := s.Device(name, ns)
+		var none *knet.NoDeviceError
+		switch {
+		case err == nil:
+			found = append(found, d)
+		case first == nil || !errors.As(err, &none):
+			first = err
+		}
+	}
+	switch {
+	case len(found) == 1:
+		return found[0], nil
+	case len(found) == 0:
+		return knet.Device{}, first
+	}
+	where := ""
+	for i, d := range found {
+		if i > 0 {
+			where += ", "
+		}
+		where += fmt.Sprint(d.NS.Inum)
+	}
+	return knet.Device{}, fmt.Errorf("%d network namespaces have a device %s: choose one with --netns: %s", len(found), value.Quote(name), where)
+}
