@@ -17,7 +17,7 @@ type HandlerReport struct {
 	Kernel    string `json:"kernel"`
 	Source    string `json:"source"`
 	// Verdict is "handled", "tap" (a tap alone sees the frame), "rx_handler" (it
-	// goes to another device, of which Then is the answer) or "none".
+	// goes to another device, of which Then is the answer), "none", or "unknown".
 	Verdict string `json:"verdict"`
 	Taken   bool   `json:"taken"` // something takes the frame: exit code 0
 	// Entries are the handlers that match, most specific last, as the kernel asks
@@ -193,6 +193,10 @@ func handlerOn(s *knet.Stack, e knet.Ethertype, d knet.Device, orig []knet.Handl
 		r.Verdict, r.Taken, r.Counted = "handled", true, ""
 		r.Summary = fmt.Sprintf("%s's recv_probe %s takes LACP frames on its slaves, before they reach %s; %s", sc.name(), r.RecvProbe, sc.name(), otherSlow(r))
 	}
+	if sc.bond != nil && e == knet.EthSlow && sc.bond.TypesErr != nil && sc.bond.RecvProbe == 0 && r.Verdict == "none" {
+		r.Verdict, r.Counted = "unknown", ""
+		r.Summary = fmt.Sprintf("cannot tell: no protocol handler takes 0x8809 on %s, but the bond itself may, on its slaves", sc.name())
+	}
 	r.Missing = append(r.Missing, sc.missing...)
 	return r, nil
 }
@@ -208,15 +212,13 @@ func otherSlow(r *HandlerReport) string {
 func bondProbe(sc *scene, r *HandlerReport, e knet.Ethertype) {
 	b := sc.bond
 	switch {
-	case b.TypesErr != nil:
-		if e == knet.EthSlow || e == knet.EthARP {
-			r.Missing = append(r.Missing, fmt.Sprintf("whether the bond's recv_probe takes the frame first: %v", b.TypesErr))
-		}
 	case b.RecvProbe != 0:
 		r.RecvProbe = sc.s.K.Symbolize(b.RecvProbe)
 		if e == knet.EthSlow || e == knet.EthARP || e == knet.EthIPv6 {
 			r.Notes = append(r.Notes, "on each slave, the bond's recv_probe "+r.RecvProbe+" "+probeText(sc.s.K.FuncName(b.RecvProbe)))
 		}
+	case b.TypesErr != nil && e == knet.EthSlow:
+		r.Missing = append(r.Missing, fmt.Sprintf("whether the bond's recv_probe takes the frame first: %v", b.TypesErr))
 	}
 }
 

@@ -49,7 +49,7 @@ func look(s *knet.Stack, d knet.Device) (*scene, error) {
 		if sc.bond, err = s.Bond(d); err != nil {
 			sc.miss("the bond's slaves", err)
 		} else if sc.bond.TypesErr != nil {
-			sc.notes = append(sc.notes, fmt.Sprintf("which slaves are active, the bond's mode and its recv_probe cannot be seen: %v", sc.bond.TypesErr))
+			sc.notes = append(sc.notes, fmt.Sprintf("which slaves are active and the bond's mode cannot be seen: %v", sc.bond.TypesErr))
 		}
 	}
 	if sc.slaveOf, err = s.BondOf(d); err != nil {

@@ -1,6 +1,7 @@
 package knet
 
 import (
+	"encoding/binary"
 	"errors"
 
 	"kinspect/expr/value"
@@ -11,8 +12,8 @@ import (
 type Bond struct {
 	Device Device
 	// Value is the struct bonding; it is not valid where bonding has no BTF
-	// (Debian's 5.10), and then TypesErr says so and Mode, RecvProbe and the
-	// slaves' Inactive are not known.
+	// (Debian's 5.10), and then TypesErr says so, Mode and the slaves' Inactive are
+	// not known, and RecvProbe is known only where it is not 0.
 	Value     value.Value
 	TypesErr  error
 	Mode      int
@@ -71,6 +72,9 @@ func (s *Stack) Bond(d Device) (*Bond, error) {
 		return nil, b.TypesErr
 	} else {
 		b.Value = value.Value{}
+		if b.RecvProbe, err = s.findProbe(d); err != nil {
+			return nil, err
+		}
 	}
 	lower, err := s.Lower(d)
 	if err != nil {
@@ -92,6 +96,38 @@ func (s *Stack) Bond(d Device) (*Bond, error) {
 		b.Slaves = append(b.Slaves, sl)
 	}
 	return b, nil
+}
+
+// probeNames are the functions that recv_probe has pointed to from 5.10 to 7.3.
+var probeNames = []string{"bond_3ad_lacpdu_recv", "bond_arp_rcv", "bond_rcv_validate", "rlb_arp_recv"}
+
+// probeReach is how far into struct bonding recv_probe can be: it is among the
+// first members in all kernels, below 128 bytes.
+const probeReach = 256
+
+// findProbe looks for recv_probe without knowing struct bonding: no other member
+// can hold the address of one of these functions. It is 0 where none was found.
+func (s *Stack) findProbe(d Device) (kmem.Addr, error) {
+	at, err := d.NetdevPriv()
+	if err != nil {
+		return 0, err
+	}
+	raw := make([]byte, probeReach)
+	if err := s.K.ReadMem(at, raw); err != nil {
+		return 0, err
+	}
+	for _, name := range probeNames {
+		sym, ok := s.K.LookupSymbol(name)
+		if !ok {
+			continue
+		}
+		for i := 0; i < len(raw); i += 8 {
+			if kmem.Addr(binary.LittleEndian.Uint64(raw[i:])) == sym.Addr {
+				return sym.Addr, nil
+			}
+		}
+	}
+	return 0, nil
 }
 
 // BondOf is the bond that d is a slave of; nil where d is not in a bond.
