@@ -7,7 +7,7 @@ import (
 	"syscall"
 
 	"github.com/peterh/liner"
-	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 )
 
 // errAborted is what [Editor.Prompt] returns for Ctrl-C.
@@ -24,13 +24,7 @@ type Editor interface {
 }
 
 // IsTerminal reports whether a file is a terminal.
-func IsTerminal(f *os.File) bool {
-	if f == nil {
-		return false
-	}
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
-}
+func IsTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 // lineEditor is liner's.
 type lineEditor struct{ *liner.State }
@@ -67,8 +61,7 @@ func restoreOnEnd(ed Editor) func() {
 		select {
 		case s := <-ends:
 			_ = ed.Close()
-			signal.Reset(s)
-			_ = syscall.Kill(os.Getpid(), s.(syscall.Signal))
+			os.Exit(128 + int(s.(syscall.Signal))) // as a shell reports a death by signal
 		case <-stop:
 		}
 	}()
