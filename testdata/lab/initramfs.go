@@ -24,8 +24,7 @@ var programs = []string{"/usr/sbin/ip", "/usr/sbin/tc", "/usr/sbin/bridge"}
 
 // initScript brings the guest to where the agent can take over. Autoloading is
 // impossible, as the guest has no modprobe: what is loaded is what a scenario
-// loaded. IPv6 would send frames of its own into every new device; it stays
-// registered as a protocol but silent.
+// loaded.
 const initScript = `#!/bin/busybox sh
 /bin/busybox mkdir -p /proc /sys /dev /tmp /run/netns /var /etc /sbin /usr/bin /usr/sbin
 /bin/busybox mount -t proc proc /proc
@@ -38,9 +37,6 @@ export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 ln -s /run /var/run
 mkdir -p /run/netns
 rm -f /bin/modprobe
-echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6
-echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6
-echo 1 > /proc/sys/net/core/devconf_inherit_init_net
 for m in $(cat /modules/boot); do insmod /modules/$m.ko || echo "lab: cannot load $m"; done
 /usr/sbin/ip link set lo up
 `

@@ -72,8 +72,8 @@ test "$(cat /sys/kernel/kexec_crash_loaded)" = 1
 rm -rf /boot`); err != nil {
 		return err
 	}
-	facts := filepath.Join(r.dir, "facts", "vmcore")
-	if err := g.captureFacts(facts, &t); err != nil {
+	facts, err := r.takeFacts(g, "vmcore", &t)
+	if err != nil {
 		return err
 	}
 	if err := t.check(facts); err != nil {

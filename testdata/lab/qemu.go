@@ -19,6 +19,12 @@ import (
 // bootTime bounds the time until the agent answers; 8 to 15 s are usual.
 const bootTime = 3 * time.Minute
 
+// cmdline is every guest's. A panic ends the guest, and with it the wait for
+// its answer. IPv6 stays a protocol that the kernel handles, but sends no
+// frames of its own into every new device, in no namespace: the sysctl of the
+// same name is not inherited by new ones.
+const cmdline = "console=ttyS0 panic=-1 quiet loglevel=4 ipv6.disable_ipv6=1"
+
 // A machine is what to boot.
 type machine struct {
 	kernel  *kernel
@@ -85,8 +91,7 @@ func (q *qemu) start(ctx context.Context) error {
 		"-chardev", "socket,id=agent,path=" + filepath.Join(q.sockets, "agent"),
 		"-device", "virtserialport,chardev=agent,name=agent",
 		"-kernel", m.kernel.image, "-initrd", m.initrd,
-		// A panic ends the guest, and with it the wait for its answer.
-		"-append", strings.TrimSpace("console=ttyS0 panic=-1 quiet loglevel=4 " + m.cmdline),
+		"-append", strings.TrimSpace(cmdline + " " + m.cmdline),
 	}
 	if m.disk != "" {
 		args = append(args, "-drive", "if=virtio,format=raw,cache=unsafe,file="+m.disk)

@@ -122,8 +122,8 @@ func (r *runner) boot(ctx context.Context, name string, m machine) (*guest, erro
 // capture takes facts, checks that the scenarios happened, compares what
 // kinspect says live, dumps, and compares what it says of the dump.
 func (r *runner) capture(ctx context.Context, g *guest, name string, t *truth) error {
-	facts := filepath.Join(r.dir, "facts", name)
-	if err := g.captureFacts(facts, t); err != nil {
+	facts, err := r.takeFacts(g, name, t)
+	if err != nil {
 		return err
 	}
 	if err := t.check(facts); err != nil {
@@ -145,6 +145,16 @@ func (r *runner) capture(ctx context.Context, g *guest, name string, t *truth) e
 	r.compare(ctx, name, t, g)
 	r.compare(ctx, name, t, nil)
 	return nil
+}
+
+// takeFacts stores the facts of a capture. The last run's dump goes first: it
+// must never stand beside another boot's facts.
+func (r *runner) takeFacts(g *guest, name string, t *truth) (dir string, err error) {
+	if err := os.RemoveAll(filepath.Join(r.dir, name+".elf")); err != nil {
+		return "", err
+	}
+	dir = filepath.Join(r.dir, "facts", name)
+	return dir, g.captureFacts(dir, t)
 }
 
 // compare runs the checks of one capture, live in g, or on the dump where g is
