@@ -3,7 +3,6 @@ package expr
 import (
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"kinspect/expr/value"
 )
@@ -55,35 +54,7 @@ func (e *Error) Caret() string {
 // printableLine makes a line of the user's own text safe for a terminal, on which
 // tabs are blanks.
 func printableLine(line []rune) string {
-	return strings.ReplaceAll(scrub(string(line)), "\t", " ")
-}
-
-// scrub makes a text of ours safe for a terminal, whatever names from a kernel it
-// has picked up. Unlike [value.Printable] it keeps line ends, tabs and backslashes.
-func scrub(s string) string {
-	clean := true
-	for i := range len(s) {
-		if c := s[i]; c < ' ' && c != '\n' && c != '\t' || c >= 0x7f {
-			clean = false
-			break
-		}
-	}
-	if clean {
-		return s
-	}
-	var b strings.Builder
-	for i, r := range s {
-		switch {
-		case r == '\n' || r == '\t' || r == '\\':
-			b.WriteRune(r)
-		case r == utf8.RuneError:
-			_, n := utf8.DecodeRuneInString(s[i:])
-			b.WriteString(value.Printable(s[i : i+n]))
-		default:
-			b.WriteString(value.Printable(string(r)))
-		}
-	}
-	return b.String()
+	return strings.ReplaceAll(value.Scrub(string(line)), "\t", " ")
 }
 
 func errorAt(src string, column int, format string, args ...any) *Error {

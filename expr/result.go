@@ -45,7 +45,7 @@ func (r Result) Text(f value.Format) (string, error) {
 	v, ok := r.Value.(value.Value)
 	if !ok {
 		out, err := briefText(r.Value, f)
-		return scrub(out), err
+		return value.Scrub(out), err
 	}
 	print := v.Text
 	if _, err := follow(v); err != nil {
@@ -56,7 +56,7 @@ func (r Result) Text(f value.Format) (string, error) {
 	if n := v.Note(); n != "" {
 		out += "  /* " + n + " */"
 	}
-	return scrub(out), err
+	return value.Scrub(out), err
 }
 
 // briefText prints a part of a result.

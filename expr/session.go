@@ -95,7 +95,7 @@ func (s *Session) Eval(ctx context.Context, src string) (Result, error) {
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 			err = stopError(ctx)
 		}
-		err.Src, err.Msg = src, scrub(err.Msg)
+		err.Src, err.Msg = src, value.Scrub(err.Msg)
 		return Result{Warnings: s.warnings}, err
 	}
 	return Result{Value: v, Warnings: s.warnings}, nil
@@ -144,7 +144,7 @@ func stopError(ctx context.Context) *Error {
 
 // warn notes something that the user should know beside the result.
 func (s *Session) warn(format string, args ...any) {
-	msg := scrub(fmt.Sprintf(format, args...))
+	msg := value.Scrub(fmt.Sprintf(format, args...))
 	if len(s.warnings) < 20 && !slices.Contains(s.warnings, msg) {
 		s.warnings = append(s.warnings, msg)
 	}

@@ -171,7 +171,7 @@ func TestScrub(t *testing.T) {
 		"\xff\u0085\u202e":    `\xff\xc2\x85\xe2\x80\xae`,
 		"\uFFFD":              "\uFFFD",
 	} {
-		if got := scrub(in); got != want {
+		if got := value.Scrub(in); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
 	}

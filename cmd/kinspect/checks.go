@@ -97,7 +97,7 @@ func (a *app) print(text string, object any) error {
 	if a.options.json {
 		return a.printJSON(object)
 	}
-	_, err := fmt.Fprint(a.stdout, text)
+	_, err := fmt.Fprint(a.stdout, value.Scrub(text))
 	return err
 }
 

@@ -16,7 +16,7 @@ func (a *app) eval(args []string) (int, error) {
 	for _, src := range args {
 		r, err := s.Eval(a.ctx, src)
 		for _, w := range r.Warnings {
-			fmt.Fprintln(a.stderr, "kinspect: warning:", w)
+			fmt.Fprintln(a.stderr, "kinspect: warning:", value.Scrub(w))
 		}
 		if err != nil {
 			return exitFailed, err

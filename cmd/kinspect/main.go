@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+
+	"kinspect/expr/value"
 )
 
 // Exit codes, the same for all commands.
@@ -100,7 +102,7 @@ func (a *app) fail(err error) {
 			msg += "\n" + strings.TrimRight(c, "\n")
 		}
 	}
-	fmt.Fprintf(a.stderr, "kinspect: %s\n", msg)
+	fmt.Fprintf(a.stderr, "kinspect: %s\n", value.Scrub(msg))
 	var usage *usageError
 	if errors.As(err, &usage) {
 		fmt.Fprintln(a.stderr, "try: kinspect help")

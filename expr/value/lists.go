@@ -53,26 +53,17 @@ func walk(first, end kmem.Addr, limit int, next func(kmem.Addr) (kmem.Addr, erro
 // list_for_each_entry does: entries are structs st, linked through member. Where
 // visit returns [Stop] the walk ends.
 func EachEntry(head Value, st *btf.Struct, member string, limit int, visit func(Value) error) error {
-	headAddr, ok := head.Addr()
-	if !ok {
-		return errors.New("cannot walk this list: " + errNotARefMessage)
-	}
-	f, err := st.FindMember(member)
-	if err != nil {
-		return err
-	}
-	k, off := head.k, kmem.Addr(f.BitOffset/8)
-	first, err := kmem.ReadAddr(k, headAddr)
-	if err != nil {
-		return err
-	}
-	// struct list_head { next, prev }: include/linux/types.h, in all kernels.
-	next := func(a kmem.Addr) (kmem.Addr, error) { return kmem.ReadAddr(k, a) }
-	return walk(first, headAddr, limit, next, func(a kmem.Addr) error { return visit(k.Ref(st, a-off)) })
+	return eachLinked(head, head.addr, st, member, limit, visit)
 }
 
 // EachHEntry is [EachEntry] for an hlist_head, whose list ends with NULL.
 func EachHEntry(head Value, st *btf.Struct, member string, limit int, visit func(Value) error) error {
+	return eachLinked(head, 0, st, member, limit, visit)
+}
+
+// eachLinked walks links whose first word points to the next: struct list_head and
+// struct hlist_node, include/linux/types.h, in all kernels.
+func eachLinked(head Value, end kmem.Addr, st *btf.Struct, member string, limit int, visit func(Value) error) error {
 	headAddr, ok := head.Addr()
 	if !ok {
 		return errors.New("cannot walk this list: " + errNotARefMessage)
@@ -82,12 +73,12 @@ func EachHEntry(head Value, st *btf.Struct, member string, limit int, visit func
 		return err
 	}
 	k, off := head.k, kmem.Addr(f.BitOffset/8)
-	first, err := kmem.ReadAddr(k, headAddr)
+	next := func(a kmem.Addr) (kmem.Addr, error) { return kmem.ReadAddr(k, a) }
+	first, err := next(headAddr)
 	if err != nil {
 		return err
 	}
-	next := func(a kmem.Addr) (kmem.Addr, error) { return kmem.ReadAddr(k, a) }
-	return walk(first, 0, limit, next, func(a kmem.Addr) error { return visit(k.Ref(st, a-off)) })
+	return walk(first, end, limit, next, func(a kmem.Addr) error { return visit(k.Ref(st, a-off)) })
 }
 
 // ListEmpty reports whether a list_head points to itself.

@@ -45,3 +45,31 @@ func Printable(s string) string {
 func Quote(s string) string {
 	return `"` + strings.ReplaceAll(Printable(s), `"`, `\"`) + `"`
 }
+
+// Scrub makes a text of ours safe for a terminal, whatever names from a kernel it
+// has picked up. Unlike [Printable] it keeps line ends, tabs and backslashes.
+func Scrub(s string) string {
+	clean := true
+	for i := range len(s) {
+		if c := s[i]; c < ' ' && c != '\n' && c != '\t' || c >= 0x7f {
+			clean = false
+			break
+		}
+	}
+	if clean {
+		return s
+	}
+	var b strings.Builder
+	for i, r := range s {
+		switch {
+		case r == '\n' || r == '\t' || r == '\\':
+			b.WriteRune(r)
+		case r == utf8.RuneError:
+			_, n := utf8.DecodeRuneInString(s[i:])
+			b.WriteString(Printable(s[i : i+n]))
+		default:
+			b.WriteString(Printable(string(r)))
+		}
+	}
+	return b.String()
+}
