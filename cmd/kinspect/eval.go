@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"os"
+	"os/signal"
 
 	"kinspect/expr/value"
 )
@@ -13,8 +16,10 @@ func (a *app) eval(args []string) (int, error) {
 	if err != nil {
 		return exitFailed, err
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
 	for _, src := range args {
-		r, err := s.Eval(a.ctx, src)
+		r, err := s.Eval(ctx, src)
 		for _, w := range r.Warnings {
 			fmt.Fprintln(a.stderr, "kinspect: warning:", value.Scrub(w))
 		}

@@ -4,12 +4,10 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
 
 	"kinspect/expr/value"
@@ -28,7 +26,6 @@ func main() {
 
 // app is one run of the program.
 type app struct {
-	ctx           context.Context
 	stdin, stdout *os.File
 	stderr        io.Writer
 	options       options
@@ -68,9 +65,7 @@ func findCommand(name string) (command, bool) {
 }
 
 func run(args []string, stdin, stdout *os.File, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	a := &app{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr}
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
 	code, err := a.main(args)
 	if a.target != nil {
 		a.target.close()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -21,7 +22,7 @@ func (a *app) repl([]string) (int, error) {
 	}
 	t := a.target
 	banner := fmt.Sprintf("kernel %s (%s)\nhelp shows what there is; Tab completes; Ctrl-D ends", t.kernel.Release(), t.image.Source())
-	err = repl.Run(a.ctx, repl.Config{
+	err = repl.Run(context.Background(), repl.Config{
 		Session: s, In: a.stdin, Out: a.stdout, Err: a.stderr,
 		Interactive: a.interactive(), History: repl.HistoryPath(), Banner: banner, JSON: a.options.json,
 	})

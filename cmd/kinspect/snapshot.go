@@ -22,7 +22,7 @@ func (a *app) snapshot(args []string) (int, error) {
 	if !ok || !slices.Contains([]string{"eval", "explain", "handler"}, c.name) {
 		return exitFailed, usagef("a snapshot is taken of eval, explain or handler, not of %q", args[0])
 	}
-	inner := &app{ctx: a.ctx, stdin: a.stdin, stdout: a.stdout, stderr: a.stderr, options: a.options, record: true}
+	inner := &app{stdin: a.stdin, stdout: a.stdout, stderr: a.stderr, options: a.options, record: true}
 	inner.options.output = ""
 	rest, err := inner.options.parse(args[1:])
 	if err != nil {
