@@ -32,6 +32,8 @@ type Kernel struct {
 	modTypesMu sync.Mutex
 	modTypes   map[string]*modTypes
 
+	members sync.Map // of memberKey to btf.Field
+
 	globalsMu sync.Mutex
 	globals   map[string]Value
 
