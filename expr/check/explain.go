@@ -32,6 +32,9 @@ func Explain(s *knet.Stack, d knet.Device) (*Report, error) {
 	}
 	r.Softnet = softnetOf(sc)
 	listHandlers(sc, r)
+	if oot, err := s.OutOfTree(); err == nil && oot {
+		r.Notes = append(r.Notes, "a module that is not the kernel's own was loaded (taint O): what it may count in these counters by itself is not known here")
+	}
 	r.Path = picture(sc, r)
 	advise(sc, r)
 	r.Missing = append(r.Missing, sc.missing...)

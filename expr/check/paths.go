@@ -87,12 +87,11 @@ func judgeFlowLimit(sc *scene) (finding, error) {
 
 // aboveOthers are the kinds of devices whose frames come from a device below,
 // inside __netif_receive_skb_core: they never pass the backlog as this device's
-// own (bond_handle_frame, team_handle_frame, vlan_do_receive, br_pass_frame_up).
+// own (bond_handle_frame, team_handle_frame, vlan_do_receive).
 var aboveOthers = map[string]string{
-	"bond":   "its slaves' rx_handler",
-	"team":   "its ports' rx_handler",
-	"vlan":   "the VLAN code of the device below",
-	"bridge": "its ports' rx_handler",
+	"bond": "its slaves' rx_handler",
+	"team": "its ports' rx_handler",
+	"vlan": "the VLAN code of the device below",
 }
 
 func judgeDown(sc *scene) (finding, error) {
@@ -108,6 +107,9 @@ func judgeDown(sc *scene) (finding, error) {
 	if from, ok := aboveOthers[sc.kind]; ok {
 		return ruledOut("frames reach %s from %s, not through the backlog queue", sc.name(), from), nil
 	}
+	if past, f, err := pastBacklog(sc); err != nil || past {
+		return f, err
+	}
 	f := open("the device is running now; whether frames were queued for it while it was not, memory does not say")
 	if !sc.running {
 		f = open("the device is not running")
@@ -116,6 +118,25 @@ func judgeDown(sc *scene) (finding, error) {
 		f.max = num(sc.dropped)
 	}
 	return boundByPeer(sc, f)
+}
+
+// pastBacklog rules the backlog out for a device whose frames reach the stack by
+// netif_receive_skb, which queues them for RPS alone: a bridge (br_pass_frame_up),
+// and a driver with NAPI.
+func pastBacklog(sc *scene) (bool, finding, error) {
+	how := "frames reach a bridge from its ports' rx_handler"
+	if sc.kind != "bridge" {
+		napi, err := sc.dev.HasNAPI()
+		if err != nil || !napi || sc.kind != "" {
+			return false, finding{}, err
+		}
+		how = "the driver uses NAPI"
+	}
+	on, queues, err := sc.dev.RPSQueues()
+	if err != nil || on > 0 {
+		return false, finding{}, err
+	}
+	return true, ruledOut("%s, and RPS is off on its %d receive queues as it is set up now: its frames do not pass the backlog queue", how, queues), nil
 }
 
 // boundByPeer bounds a path of a veth by what its peer could not hand over:

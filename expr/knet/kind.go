@@ -81,3 +81,59 @@ func (s *Stack) Driver(d Device) (string, error) {
 	}
 	return sym.Module, nil
 }
+
+// RPSQueues is how many of the device's receive queues spread frames over the CPUs'
+// backlogs now (netdev_rx_queue.rps_map, /sys/class/net/DEV/queues/rx-*/rps_cpus).
+func (d Device) RPSQueues() (on, queues int, err error) {
+	n, err := d.Value.UintPath("num_rx_queues")
+	if err != nil {
+		return 0, 0, err
+	}
+	rx, err := d.Value.Path("_rx")
+	if err != nil {
+		return 0, 0, err
+	}
+	queues = int(min(n, maxQueues))
+	for i := range int64(queues) {
+		q, err := rx.Index(i)
+		if err != nil {
+			return on, queues, err
+		}
+		if !q.Has("rps_map") {
+			return 0, queues, nil // a kernel without CONFIG_RPS
+		}
+		p, err := q.UintPath("rps_map")
+		if err != nil {
+			return on, queues, err
+		}
+		if p != 0 {
+			on++
+		}
+	}
+	return on, queues, nil
+}
+
+// HasNAPI reports whether the driver has NAPI instances: then its frames reach the
+// stack without the backlog, but for RPS.
+func (d Device) HasNAPI() (bool, error) {
+	list, err := d.Value.Path("napi_list")
+	if err != nil {
+		return false, err
+	}
+	empty, err := value.ListEmpty(list)
+	return !empty, err
+}
+
+// taintOutOfTree is the bit of tainted_mask for modules that are not the kernel's
+// own (include/linux/panic.h: TAINT_OOT_MODULE).
+const taintOutOfTree = 12
+
+// OutOfTree reports whether a module that is not the kernel's own was loaded.
+func (s *Stack) OutOfTree() (bool, error) {
+	v, err := s.K.Global("tainted_mask")
+	if err != nil {
+		return false, err
+	}
+	mask, err := v.Uint()
+	return mask>>taintOutOfTree&1 == 1, err
+}
