@@ -137,8 +137,8 @@ func (r *runner) capture(ctx context.Context, g *guest, name string, t *truth) e
 	if r.kinspect == "" {
 		return nil
 	}
-	if r.fixtures != "" && name == "incident" {
-		if err := r.writeFixture(ctx, g, r.fixtures); err != nil {
+	if r.fixtures != "" {
+		if err := r.writeFixture(ctx, g, name, r.fixtures); err != nil {
 			return err
 		}
 	}
