@@ -2,6 +2,8 @@ package main
 
 import (
 	"strings"
+
+	"kinspect/btf"
 )
 
 // options are the flags. They may stand before and after the command; "--" ends
@@ -44,11 +46,24 @@ func (o *options) parse(args []string) ([]string, error) {
 		}
 		to := o.flag(name)
 		if to == nil || has {
-			return nil, usagef("no flag %q", arg)
+			return nil, noFlag(arg)
 		}
 		*to = true
 	}
 	return rest, nil
+}
+
+// noFlag is the error for what looks like a flag. Where it looks like an expression
+// as well, it tells how to write one.
+func noFlag(arg string) error {
+	name := strings.TrimLeft(arg, "-")
+	if near := btf.Near(name, []string{"core", "netns", "output", "json", "help", "version"}); len(near) > 0 && len(name) > 2 {
+		return usagef("no flag %q: did you mean --%s?", arg, near[0])
+	}
+	if strings.HasPrefix(arg, "--") && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz-") == "" {
+		return usagef("no flag %q", arg)
+	}
+	return usagef("no flag %q; an expression that begins with - stands behind --: kinspect eval -- %s", arg, commandLine([]string{arg}))
 }
 
 // isNumber reports whether an argument that begins with a dash is an expression
@@ -78,3 +93,42 @@ func (o *options) flag(name string) *bool {
 	}
 	return nil
 }
+
+// words is the command line of a command with the flags that matter to its answer,
+// but for the file, which a snapshot's reader names anew.
+func (o *options) words(command string, args []string) []string {
+	var words []string
+	if o.netns != "" {
+		words = append(words, "--netns", o.netns)
+	}
+	if o.json {
+		words = append(words, "--json")
+	}
+	words = append(words, command)
+	for _, a := range args {
+		if len(a) > 1 && a[0] == '-' && !isNumber(a) {
+			words = append(words, "--")
+			break
+		}
+	}
+	return append(words, args...)
+}
+
+// commandLine writes words so that a shell reads them as they are.
+func commandLine(words []string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		switch {
+		case w != "" && strings.Trim(w, shellPlain) == "":
+		case strings.Contains(w, "'") && !strings.ContainsAny(w, "\"$`\\!"):
+			w = `"` + w + `"`
+		default:
+			w = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+		quoted[i] = w
+	}
+	return strings.Join(quoted, " ")
+}
+
+// shellPlain are the characters that mean nothing to a shell.
+const shellPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+./:,@%="
