@@ -388,10 +388,3 @@ func inactiveSlave(sc *scene, r *HandlerReport, e knet.Ethertype) bool {
 	}
 	return true
 }
-
-func orNone(s string) string {
-	if s == "" {
-		return "none"
-	}
-	return s
-}
