@@ -71,6 +71,7 @@ const (
 // "none", and [Kallsyms.Err] tells.
 type Kallsyms struct {
 	r       Reader
+	places  kallsymsPlaces
 	n       int
 	tokens  [256]string
 	markers []uint32 // one more than there are buckets: the last is the end of the names
@@ -78,6 +79,7 @@ type Kallsyms struct {
 	offsets *lazyMemory
 	addrs   addressing
 	seqs    *lazyMemory // nil where the kernel has none
+	byShape bool        // found by [FindKallsyms], not through VMCOREINFO
 	ranges  []Range
 
 	hashOnce sync.Once
@@ -124,7 +126,11 @@ func (k *Kallsyms) Len() int { return k.n }
 
 // Source tells where the symbols come from.
 func (k *Kallsyms) Source() string {
-	return fmt.Sprintf("the kernel's in-memory kallsyms (%s addresses)", k.addrs.kind)
+	how := ""
+	if k.byShape {
+		how = ", found by its shape"
+	}
+	return fmt.Sprintf("the kernel's in-memory kallsyms%s (%s addresses)", how, k.addrs.kind)
 }
 
 // Index tells how names are found: by the kernel's own sorted index, or by one
