@@ -177,6 +177,10 @@ func (k *Kallsyms) at(addr Addr) (Symbol, uint64, error) {
 // padding between sections, which begin at 2 MiB.
 const maxTextSymbol = 256 << 10
 
+// maxDataSymbol is more than any variable's: beyond it lies another part of the
+// address space.
+const maxDataSymbol = 64 << 20
+
 // holds reports whether what lies off bytes after the start of s, and before any
 // higher symbol, can be its own.
 func holds(s Symbol, off uint64) bool {
@@ -186,7 +190,7 @@ func holds(s Symbol, off uint64) bool {
 	if text := s.Type == 't' || s.Type == 'T'; text && off >= maxTextSymbol {
 		return false
 	}
-	return s.Module != "" || !isEndMarker(s.Name)
+	return off < maxDataSymbol && (s.Module != "" || !isEndMarker(s.Name))
 }
 
 // near reports whether addr is in the page of start or the next: as far as a

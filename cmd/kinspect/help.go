@@ -9,10 +9,11 @@ import (
 
 const flagHelp = `flags, before or after the command:
   --core FILE    a dump or snapshot instead of the running kernel (ELF, also .zst)
+  --symbols FILE symbols from a System.map, a saved /proc/kallsyms or a vmlinux
   --netns X      look in this network namespace: a name of ip netns, a process,
                  an inode number, init_net, or all
   --json         print one JSON object
-exit codes: 0 fine, 1 a finding (drops; nothing handles it), 2 no answer, or one in part
+exit codes: 0 fine, 1 a finding (drops; nothing handles it; no such symbol), 2 no answer, or one in part
 `
 
 func (a *app) help(args []string) (int, error) {
@@ -34,6 +35,7 @@ func (a *app) help(args []string) (int, error) {
 		"  kinspect handler 0x0004 bond0\n",
 		"  kinspect eval \"netdev('bond0').rx_dropped\"\n",
 		"  kinspect --core vmcore explain\n",
+		"  kinspect sym --symbols System.map 0xffffffff81459d10\n",
 		"  kinspect snapshot -o bond0.elf.zst -- explain bond0\n")
 	return exitFine, nil
 }

@@ -8,6 +8,8 @@ import (
 // them.
 type options struct {
 	core    string
+	symbols string
+	around  string
 	netns   string
 	output  string
 	json    bool
@@ -59,6 +61,10 @@ func (o *options) text(name string) *string {
 	switch name {
 	case "core":
 		return &o.core
+	case "symbols":
+		return &o.symbols
+	case "around":
+		return &o.around
 	case "netns":
 		return &o.netns
 	case "o", "output":
