@@ -11,7 +11,8 @@ import (
 //
 //   - from the kernel's own tables in memory, where VMCOREINFO says where they are
 //     (from 6.0 on), live and on dumps alike;
-//   - else from the text of /proc/kallsyms: the running kernel's, or a snapshot's.
+//   - else from the text of /proc/kallsyms: the running kernel's, or a snapshot's;
+//   - else from the tables in memory, found by their shape.
 //
 // Its errors say what is missing; a [*HostError] what to do about it.
 func (img *Image) Symbols() (SymbolTable, error) {
@@ -31,20 +32,31 @@ func (img *Image) openSymbols() (SymbolTable, error) {
 	switch n := img.core.note(noteSymbols); {
 	case img.live:
 		table, err := img.host.symbols()
-		if err != nil && inMemory != nil {
+		if err == nil {
+			return table, nil
+		}
+		if found, ferr := FindKallsyms(img, img.info); ferr == nil {
+			return found, nil
+		}
+		if inMemory != nil {
 			return nil, fmt.Errorf("%w; and %w", inMemory, err)
 		}
-		return table, err
+		return nil, err
 	case n != nil && img.snapshot != nil:
 		return img.savedSymbols(n)
+	}
+	found, err := FindKallsyms(img, img.info)
+	switch {
+	case err == nil:
+		return found, nil
 	case inMemory != nil:
 		return nil, inMemory
 	case img.snapshot != nil:
 		return nil, fmt.Errorf("%s: no symbols: the snapshot was made without them", img.source)
 	case img.info == nil:
-		return nil, fmt.Errorf("%s: no symbols: the dump has no VMCOREINFO note that could be read", img.source)
+		return nil, fmt.Errorf("%s: no symbols: the dump has no VMCOREINFO note that could be read, and %w", img.source, err)
 	default:
-		return nil, fmt.Errorf("%s: no symbols: VMCOREINFO of this kernel (%s) does not say where kallsyms is (before 6.0); only the running kernel, or a snapshot of it, can be read", img.source, img.info.Release())
+		return nil, fmt.Errorf("%s: no symbols: VMCOREINFO of this kernel (%s) does not say where kallsyms is, and %w", img.source, img.info.Release(), err)
 	}
 }
 

@@ -8,9 +8,9 @@ import (
 )
 
 // ErrNoKallsyms is wrapped by the error of [OpenKallsyms] for a kernel whose
-// VMCOREINFO does not say where the tables are: before 6.0, or without
-// CONFIG_KALLSYMS.
-var ErrNoKallsyms = errors.New("no kallsyms tables in VMCOREINFO (kernel before 6.0, or built without CONFIG_KALLSYMS)")
+// VMCOREINFO does not say where the tables are (before 6.0, or without
+// CONFIG_KALLSYMS), and by that of [FindKallsyms] where nothing looks like them.
+var ErrNoKallsyms = errors.New("no kallsyms tables found")
 
 // ErrBadKallsyms is wrapped by the errors of tables that contradict themselves.
 var ErrBadKallsyms = errors.New("kallsyms tables are damaged")
@@ -52,7 +52,7 @@ const (
 //
 // VMCOREINFO names all of them since 6.0 (kernel/vmcore_info.c; kernel/crash_core.c
 // before 6.9) but markers and seqs_of_names, whose places follow from their
-// neighbours. The tables lie in one section, each aligned to 8 bytes (4 since
+// neighbours; in older kernels [FindKallsyms] looks for them. The tables lie in one section, each aligned to 8 bytes (4 since
 // 7.0), in the order
 //
 //	up to 6.1  offsets relative_base num_syms names markers token_table token_index
@@ -71,6 +71,7 @@ const (
 // "none", and [Kallsyms.Err] tells.
 type Kallsyms struct {
 	r       Reader
+	places  kallsymsPlaces
 	n       int
 	tokens  [256]string
 	markers []uint32 // one more than there are buckets: the last is the end of the names
@@ -78,6 +79,7 @@ type Kallsyms struct {
 	offsets *lazyMemory
 	addrs   addressing
 	seqs    *lazyMemory // nil where the kernel has none
+	byShape bool        // found by [FindKallsyms], not through VMCOREINFO
 	ranges  []Range
 
 	hashOnce sync.Once
@@ -107,7 +109,7 @@ func OpenKallsyms(r Reader, info *VMCoreInfo) (*Kallsyms, error) {
 	} {
 		addr, ok := info.Symbol(want.name)
 		if !ok {
-			return nil, fmt.Errorf("%w: %s is missing", ErrNoKallsyms, want.name)
+			return nil, fmt.Errorf("%w: VMCOREINFO does not name %s", ErrNoKallsyms, want.name)
 		}
 		*want.at = addr
 	}
@@ -124,7 +126,11 @@ func (k *Kallsyms) Len() int { return k.n }
 
 // Source tells where the symbols come from.
 func (k *Kallsyms) Source() string {
-	return fmt.Sprintf("the kernel's in-memory kallsyms (%s addresses)", k.addrs.kind)
+	how := ""
+	if k.byShape {
+		how = ", found by its shape"
+	}
+	return fmt.Sprintf("the kernel's in-memory kallsyms%s (%s addresses)", how, k.addrs.kind)
 }
 
 // Index tells how names are found: by the kernel's own sorted index, or by one

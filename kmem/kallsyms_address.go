@@ -17,6 +17,10 @@ import (
 //	                    symbols are ordinary addresses there.
 //	place-relative      the address of the entry itself + v. Since 7.0, when
 //	                    relative_base went away.
+//
+// Before 4.6 there were no offsets but kallsyms_addresses, 64 bits each:
+//
+//	whole               the entry is the address.
 type addressing struct {
 	kind addressKind
 	base Addr
@@ -28,6 +32,7 @@ const (
 	absolutePerCPU addressKind = iota
 	baseRelative
 	placeRelative
+	wholeAddress
 )
 
 // String names the encoding in the words that messages use.
@@ -37,12 +42,22 @@ func (a addressKind) String() string {
 		return "absolute per-CPU"
 	case baseRelative:
 		return "base-relative"
+	case wholeAddress:
+		return "whole"
 	default:
 		return "place-relative"
 	}
 }
 
-// decode turns the entry v, which stands at slot, into an address.
+// width is the size of an entry in bytes.
+func (a addressing) width() uint64 {
+	if a.kind == wholeAddress {
+		return 8
+	}
+	return 4
+}
+
+// decode turns the entry v of 32 bits, which stands at slot, into an address.
 func (a addressing) decode(slot Addr, v uint32) Addr {
 	switch {
 	case a.kind == placeRelative:
@@ -60,11 +75,14 @@ var errNotAscending = fmt.Errorf("%w: addresses are not in ascending order", Err
 
 // address decodes the address of symbol i.
 func (k *Kallsyms) address(i int) (Addr, error) {
-	b, err := k.offsets.from(uint64(i) * 4)
+	b, err := k.offsets.from(uint64(i) * k.addrs.width())
 	if err != nil {
 		return 0, fmt.Errorf("kallsyms_offsets: %w", err)
 	}
 	// Entries are aligned (open checks it), so none crosses a page.
+	if k.addrs.kind == wholeAddress {
+		return Addr(binary.LittleEndian.Uint64(b)), nil
+	}
 	return k.addrs.decode(k.offsets.base.Add(int64(i)*4), binary.LittleEndian.Uint32(b)), nil
 }
 
@@ -159,6 +177,10 @@ func (k *Kallsyms) at(addr Addr) (Symbol, uint64, error) {
 // padding between sections, which begin at 2 MiB.
 const maxTextSymbol = 256 << 10
 
+// maxDataSymbol is more than any variable's: beyond it lies another part of the
+// address space.
+const maxDataSymbol = 64 << 20
+
 // holds reports whether what lies off bytes after the start of s, and before any
 // higher symbol, can be its own.
 func holds(s Symbol, off uint64) bool {
@@ -168,7 +190,7 @@ func holds(s Symbol, off uint64) bool {
 	if text := s.Type == 't' || s.Type == 'T'; text && off >= maxTextSymbol {
 		return false
 	}
-	return s.Module != "" || !isEndMarker(s.Name)
+	return off < maxDataSymbol && (s.Module != "" || !isEndMarker(s.Name))
 }
 
 // near reports whether addr is in the page of start or the next: as far as a

@@ -35,12 +35,15 @@ type kallsymsShape struct {
 }
 
 var (
+	order26 = []string{"whole", "num", "names", "markers8", "tokens", "index"}
+	order46 = []string{"offsets", "base", "num", "names", "markers8", "tokens", "index"}
 	order61 = []string{"offsets", "base", "num", "names", "markers", "tokens", "index"}
 	order62 = []string{"offsets", "base", "num", "names", "markers", "seqs", "tokens", "index"}
 	order64 = []string{"num", "names", "markers", "tokens", "index", "offsets", "base", "seqs"}
 	order70 = []string{"num", "names", "markers", "tokens", "index", "offsets", "seqs"}
 
 	kallsymsShapes = []kallsymsShape{
+		{"4.19", absolutePerCPU, 8, order46, ""},
 		{"6.1", absolutePerCPU, 8, order61, ""},
 		{"6.1 stable", absolutePerCPU, 8, order62, ""},
 		{"6.2 LTO", absolutePerCPU, 8, order62, "."},
@@ -53,6 +56,9 @@ var (
 	}
 )
 
+// shapesToFind are those of kernels that did not name their tables, too.
+var shapesToFind = append([]kallsymsShape{{"3.10", wholeAddress, 8, order26, ""}}, kallsymsShapes...)
+
 // fakeKallsyms are tables in memory, and what must be found in them.
 type fakeKallsyms struct {
 	fakeMemory
@@ -61,7 +67,10 @@ type fakeKallsyms struct {
 	syms   []Symbol        // by number
 }
 
-const fakeText = Addr(0xffffffff81000000)
+const (
+	fakeText   = Addr(0xffffffff81000000)
+	fakeBanner = Addr(0xffffffff82000080) // in fakeKallsyms
+)
 
 // fakeSymbols are n symbols and some more: with aliases, names of one letter, names
 // that need two bytes of length, equal names, names that LTO decorated, and the
@@ -150,6 +159,7 @@ func (shape kallsymsShape) build(syms []Symbol) *fakeKallsyms {
 	f := &fakeKallsyms{fakeMemory: fakeMemory{base: 0xffffffff82000000}, at: map[string]Addr{}, syms: syms}
 	le := binary.LittleEndian
 	f.data = make([]byte, 0x33c) // other read-only data
+	copy(f.data[fakeBanner-f.base:], "Linux version 6.12.0-test (somebody)")
 	for _, table := range shape.order {
 		for len(f.data)%shape.align != 0 {
 			f.data = append(f.data, 0)
@@ -160,7 +170,7 @@ func (shape kallsymsShape) build(syms []Symbol) *fakeKallsyms {
 			f.data = le.AppendUint32(f.data, uint32(len(syms)))
 		case "base":
 			f.data = le.AppendUint64(f.data, uint64(fakeText))
-		case "names", "markers":
+		case "names", "markers", "markers8":
 			off := 0
 			for i, s := range syms {
 				name := encode(s)
@@ -168,6 +178,9 @@ func (shape kallsymsShape) build(syms []Symbol) *fakeKallsyms {
 					f.data = append(f.data, name...)
 				} else if i%bucketSize == 0 {
 					f.data = le.AppendUint32(f.data, uint32(off))
+					if table == "markers8" {
+						f.data = le.AppendUint32(f.data, 0)
+					}
 				}
 				off += len(name)
 			}
@@ -184,6 +197,10 @@ func (shape kallsymsShape) build(syms []Symbol) *fakeKallsyms {
 		case "offsets":
 			for i, s := range syms {
 				f.data = le.AppendUint32(f.data, shape.offset(s.Addr, f.at[table].Add(int64(4*i))))
+			}
+		case "whole":
+			for _, s := range syms {
+				f.data = le.AppendUint64(f.data, uint64(s.Addr))
 			}
 		case "seqs":
 			seqs := make([]int, len(syms))
@@ -204,6 +221,9 @@ func (shape kallsymsShape) build(syms []Symbol) *fakeKallsyms {
 		offsets: f.at["offsets"], stext: fakeText,
 	}
 	f.places.relativeBase, f.places.hasBase = f.at["base"], f.at["base"] != 0
+	if at, ok := f.at["whole"]; ok {
+		f.places.offsets, f.places.wholeAddrs = at, true
+	}
 	return f
 }
 

@@ -5,13 +5,15 @@ import (
 	"fmt"
 )
 
-// kallsymsPlaces is where VMCOREINFO says the tables are.
+// kallsymsPlaces is where the tables are, by VMCOREINFO or by their shape.
 type kallsymsPlaces struct {
 	numSyms, names, tokenTable, tokenIndex, offsets Addr
 
 	relativeBase Addr // of the variable; only with hasBase
 	hasBase      bool
+	wholeAddrs   bool // offsets is kallsyms_addresses
 	stext        Addr // what the symbol _stext must decode to
+	noStext      bool // that is not known: linux_banner must decode to a banner
 }
 
 func openKallsyms(r Reader, p kallsymsPlaces) (*Kallsyms, error) {
@@ -25,8 +27,13 @@ func openKallsyms(r Reader, p kallsymsPlaces) (*Kallsyms, error) {
 	if p.offsets%4 != 0 {
 		return nil, fmt.Errorf("%w: kallsyms_offsets is at the odd address %v", ErrBadKallsyms, p.offsets)
 	}
-	k := &Kallsyms{r: r, n: int(n), offsets: newLazyMemory(r, p.offsets, uint64(n)*4)}
-	k.ranges = []Range{{p.numSyms, 4}, {p.offsets, uint64(n) * 4}}
+	k := &Kallsyms{r: r, n: int(n)}
+	if p.wholeAddrs {
+		k.addrs.kind = wholeAddress
+	}
+	size := uint64(n) * k.addrs.width()
+	k.offsets = newLazyMemory(r, p.offsets, size)
+	k.ranges = []Range{{p.numSyms, 4}, {p.offsets, size}}
 	if err := k.openTokens(p); err != nil {
 		return nil, err
 	}
@@ -37,6 +44,7 @@ func openKallsyms(r Reader, p kallsymsPlaces) (*Kallsyms, error) {
 		return nil, err
 	}
 	k.openSeqs(p)
+	k.places = p
 	return k, nil
 }
 
@@ -146,17 +154,27 @@ func (k *Kallsyms) walkMarkers(names Addr) error {
 // VMCOREINFO gives it.
 func (k *Kallsyms) openAddresses(p kallsymsPlaces) error {
 	var ways []addressing
-	if p.hasBase {
+	switch {
+	case p.wholeAddrs:
+		ways = append(ways, addressing{kind: wholeAddress})
+	case p.hasBase:
 		base, err := ReadAddr(k.r, p.relativeBase)
 		if err != nil {
 			return fmt.Errorf("kallsyms_relative_base: %w", err)
 		}
 		k.ranges = append(k.ranges, Range{p.relativeBase, 8})
-		ways = append(ways, addressing{absolutePerCPU, base}, addressing{baseRelative, base})
+		ways = append(ways, addressing{absolutePerCPU, base}, addressing{baseRelative, base}, addressing{kind: placeRelative})
+	default:
+		ways = append(ways, addressing{kind: placeRelative})
 	}
-	ways = append(ways, addressing{kind: placeRelative})
 	for _, way := range ways {
 		k.addrs = way
+		if p.noStext {
+			if k.checkBanner("") == nil {
+				return nil
+			}
+			continue
+		}
 		ok, err := k.decodes("_stext", p.stext)
 		if err != nil {
 			return err
@@ -164,6 +182,9 @@ func (k *Kallsyms) openAddresses(p kallsymsPlaces) error {
 		if ok {
 			return nil
 		}
+	}
+	if p.noStext {
+		return fmt.Errorf("%w: no known encoding of addresses puts linux_banner where a banner is", ErrBadKallsyms)
 	}
 	return fmt.Errorf("%w: no known encoding of addresses puts _stext at %v", ErrBadKallsyms, p.stext)
 }

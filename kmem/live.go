@@ -124,7 +124,7 @@ var errHiddenSymbols = errors.New("addresses are hidden")
 func (h hostPaths) hiddenSymbols() *HostError {
 	return &HostError{
 		What: "cannot read the running kernel's symbols (" + h.kallsyms + ")",
-		Why:  "kernel.kptr_restrict hides all addresses, and this kernel's VMCOREINFO does not say where its own tables are",
+		Why:  "kernel.kptr_restrict hides all addresses, and the kernel's own tables were not found in its memory",
 		Do:   "run it as root with sysctl kernel.kptr_restrict=1 or 0",
 		Err:  errHiddenSymbols,
 	}

@@ -26,7 +26,8 @@ type procSymbols struct {
 	syms    [][]procSymbol // all but the last full: chunkSyms each
 	names   [][]byte       // at most chunkNames each; no name crosses
 	modules []string       // [0] is vmlinux: ""
-	byAddr  []uint32       // symbols by address, then by place in the text
+	source  string
+	byAddr  []uint32 // symbols by address, then by place in the text
 
 	hashOnce sync.Once
 	hash     *nameHash
@@ -91,7 +92,20 @@ func (p *procSymbols) add(s procSymbol, name []byte) {
 // reports that there are symbols, and the address of each is 0. Errors wrap
 // [ErrBadProcKallsyms] or the reader's.
 func ParseProcKallsyms(r io.Reader) (t SymbolTable, hidden bool, err error) {
-	p := &procSymbols{modules: []string{""}}
+	p := newProcSymbols("/proc/kallsyms")
+	hidden, err = p.parse(r)
+	if err != nil {
+		return nil, false, err
+	}
+	return p, hidden, nil
+}
+
+func newProcSymbols(source string) *procSymbols {
+	return &procSymbols{modules: []string{""}, source: source}
+}
+
+// parse adds the symbols of a text, and sorts them.
+func (p *procSymbols) parse(r io.Reader) (hidden bool, err error) {
 	known := map[string]uint16{"": 0}
 	buf := make([]byte, 64<<10)
 	fill, line, idle := 0, 0, 0
@@ -104,7 +118,7 @@ func ParseProcKallsyms(r io.Reader) (t SymbolTable, hidden bool, err error) {
 			err = io.ErrNoProgress
 		}
 		if err != nil && err != io.EOF {
-			return nil, false, fmt.Errorf("reading /proc/kallsyms: %w", err)
+			return false, fmt.Errorf("reading %s: %w", p.source, err)
 		}
 		eof = err == io.EOF
 		fill += n
@@ -123,17 +137,17 @@ func ParseProcKallsyms(r io.Reader) (t SymbolTable, hidden bool, err error) {
 			line++
 			addr, err := p.line(text, known)
 			if err != nil {
-				return nil, false, fmt.Errorf("%w: line %d: %w", ErrBadProcKallsyms, line, err)
+				return false, fmt.Errorf("%w: line %d: %w", ErrBadProcKallsyms, line, err)
 			}
 			hidden = hidden && addr == 0
 		}
 		if len(rest) > maxProcLine {
-			return nil, false, fmt.Errorf("%w: line %d: more than %d bytes", ErrBadProcKallsyms, line+1, maxProcLine)
+			return false, fmt.Errorf("%w: line %d: more than %d bytes", ErrBadProcKallsyms, line+1, maxProcLine)
 		}
 		fill = copy(buf, rest)
 	}
 	p.sortAddrs()
-	return p, hidden && p.n > 0, nil
+	return hidden && p.n > 0, nil
 }
 
 // line adds the symbol of one line.
@@ -339,4 +353,4 @@ func (p *procSymbols) All(yield func(Symbol) bool) {
 func (p *procSymbols) Len() int { return p.n }
 
 // Source implements [SymbolTable].
-func (p *procSymbols) Source() string { return "/proc/kallsyms" }
+func (p *procSymbols) Source() string { return p.source }

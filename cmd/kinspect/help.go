@@ -13,10 +13,11 @@ import (
 
 const flagHelp = `flags, before or after the command:
   --core FILE    a dump or snapshot instead of the running kernel (ELF, also .zst)
+  --symbols FILE symbols from a System.map, a saved /proc/kallsyms or a vmlinux
   --netns X      look in this network namespace: a name of ip netns, a process,
                  an inode number, init_net, or all
   --json         print one JSON object
-exit codes: 0 fine, 1 a finding (drops; nothing handles it), 2 no answer, or one in part
+exit codes: 0 fine, 1 a finding (drops; nothing handles it; no such symbol), 2 no answer, or one in part
 `
 
 func (a *app) help(args []string) (int, error) {
@@ -33,6 +34,7 @@ func (a *app) help(args []string) (int, error) {
 		"  kinspect handler 0x0004 bond0\n",
 		"  kinspect eval \"netdev('bond0').rx_dropped\"\n",
 		"  kinspect --core vmcore explain\n",
+		"  kinspect sym --symbols System.map 0xffffffff81459d10\n",
 		"  kinspect snapshot -o bond0.elf.zst -- explain bond0\n",
 		"\nkinspect help COMMAND tells more of one, kinspect help eval of expressions\n")
 	return exitFine, nil
@@ -72,6 +74,13 @@ COMMAND is eval, explain or handler. The file holds memory of the kernel, and it
 symbols and types whole: other questions work on it as far as that memory goes.
 `,
 		"those of COMMAND; 2 also where the file could not be written",
+	},
+	"sym": {
+		`  kinspect sym --symbols System.map 0xffffffff81459d10     what is at an address
+  kinspect sym --symbols kallsyms.txt ip_rcv+0x1f          where a function is
+  kinspect sym --around 5 bond_handle_frame                of the running kernel, with its neighbours
+`,
+		"0 found; 1 not found; 2 no answer",
 	},
 	"demo": {
 		`  kinspect demo

@@ -48,6 +48,7 @@ func commands() []command {
 		{"eval", "EXPR…", "evaluate expressions on the kernel", 1, -1, (*app).eval},
 		{"explain", "[DEV]", "say which path dropped a device's frames, and what rules the others out; without DEV, all devices that show a drop", 0, 1, (*app).explain},
 		{"handler", "ETHERTYPE [DEV]", "say what handles an ethertype, there or on any device", 1, 2, (*app).handler},
+		{"sym", "NAME[+OFF]|ADDR", "name an address of the kernel, or find a symbol; --around N lists its neighbours", 1, 1, (*app).sym},
 		{"snapshot", "-o FILE -- COMMAND…", "run a command and keep what it read in a file that answers it again", 1, -1, (*app).snapshot},
 		{"demo", "", "show the incident that kinspect was made for, from a snapshot inside the program", 0, 0, (*app).demo},
 		{"doctor", "", "list what this host or file lets kinspect see, and what is missing", 0, 0, (*app).doctor},
@@ -151,6 +152,12 @@ func (a *app) main(args []string) (int, error) {
 	}
 	if a.options.output != "" && c.name != "snapshot" {
 		return exitFailed, usagef("-o belongs to snapshot: kinspect snapshot -o FILE -- COMMAND…")
+	}
+	if a.options.around != "" && c.name != "sym" {
+		return exitFailed, usagef("--around belongs to sym: kinspect sym --around 10 ADDR")
+	}
+	if a.options.symbols != "" && (c.name != "sym" || a.options.core != "") {
+		return exitFailed, usagef("--symbols belongs to sym without --core")
 	}
 	return c.run(a, rest)
 }

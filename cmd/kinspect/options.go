@@ -10,6 +10,8 @@ import (
 // them.
 type options struct {
 	core    string
+	symbols string
+	around  string
 	netns   string
 	output  string
 	json    bool
@@ -74,6 +76,10 @@ func (o *options) text(name string) *string {
 	switch name {
 	case "core":
 		return &o.core
+	case "symbols":
+		return &o.symbols
+	case "around":
+		return &o.around
 	case "netns":
 		return &o.netns
 	case "o", "output":

@@ -81,3 +81,41 @@ func (k *Kernel) FuncName(a kmem.Addr) string {
 	}
 	return ""
 }
+
+// EachSymbol calls yield for the symbols of vmlinux and of the modules until it
+// returns false, in no certain order. Modules whose symbols cannot be read are
+// left out, and are in the error.
+func (k *Kernel) EachSymbol(yield func(kmem.Symbol) bool) error {
+	syms, err := k.Symbols()
+	if err != nil {
+		return err
+	}
+	listed := map[string]bool{} // modules that the table has already
+	more := true
+	syms.All(func(s kmem.Symbol) bool {
+		if s.Module != "" {
+			listed[s.Module] = true
+		}
+		more = yield(s)
+		return more
+	})
+	mods, err := k.Modules()
+	for _, m := range mods {
+		if !more {
+			return nil
+		}
+		if listed[m.Name] {
+			continue
+		}
+		own, merr := m.symbols()
+		if err == nil {
+			err = merr
+		}
+		for _, s := range own {
+			if more = yield(s); !more {
+				break
+			}
+		}
+	}
+	return err
+}

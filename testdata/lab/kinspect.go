@@ -114,6 +114,7 @@ type explanation struct {
 	Counters []struct {
 		Counter     string      `json:"counter"`
 		Total       *uint64     `json:"total"`
+		AtLeast     *uint64     `json:"at_least"`
 		Own         *uint64     `json:"own"`
 		Slaves      *uint64     `json:"slaves"`
 		Driver      *uint64     `json:"driver"`

@@ -1,0 +1,66 @@
+package symbol
+
+import (
+	"fmt"
+
+	"kinspect/expr/value"
+	"kinspect/kmem"
+)
+
+// File is the table of a file alone, with the addresses that are in it.
+func File(f *kmem.SymbolFile) Table { return fileTable{f} }
+
+type fileTable struct{ f *kmem.SymbolFile }
+
+func (t fileTable) At(a kmem.Addr) (kmem.Symbol, uint64, bool) { return t.f.At(a) }
+func (t fileTable) Source() string                             { return t.f.Source() }
+
+func (t fileTable) Each(yield func(kmem.Symbol) bool) error {
+	t.f.All(yield)
+	return nil
+}
+
+func (t fileTable) Explain(a kmem.Addr) string {
+	if !a.IsKernel() {
+		return notKernel
+	}
+	low, high := t.f.Bounds()
+	if a >= low && a <= high {
+		return "it lies between sections"
+	}
+	s := fmt.Sprintf("%s names addresses from %s to %s", t.f.Source(), low, high)
+	if !t.f.HasModules() {
+		s += ", and none of modules: /proc/kallsyms, saved as root on that host, names these, too; with KASLR, only one saved since its last boot"
+	}
+	return s
+}
+
+// Kernel is the table of an opened kernel and its modules.
+func Kernel(k *value.Kernel) (Table, error) {
+	syms, err := k.Symbols()
+	if err != nil {
+		return nil, err
+	}
+	return kernelTable{k, syms.Source()}, nil
+}
+
+type kernelTable struct {
+	k      *value.Kernel
+	source string
+}
+
+func (t kernelTable) At(a kmem.Addr) (kmem.Symbol, uint64, bool) { return t.k.SymbolAt(a) }
+func (t kernelTable) Source() string                             { return t.source }
+func (t kernelTable) Each(yield func(kmem.Symbol) bool) error    { return t.k.EachSymbol(yield) }
+
+func (t kernelTable) Explain(a kmem.Addr) string {
+	if !a.IsKernel() {
+		return notKernel
+	}
+	if _, err := t.k.Modules(); err != nil {
+		return "and the modules could not be read: " + err.Error()
+	}
+	return "neither the kernel nor one of its modules"
+}
+
+const notKernel = "not an address of the kernel, which all begin with 0xff"
