@@ -7,7 +7,7 @@ import (
 // options are the flags. They may stand before and after the command; "--" ends
 // them.
 type options struct {
-	core    string
+	core    []string // one dump; several files where it is split
 	netns   string
 	output  string
 	json    bool
@@ -29,7 +29,7 @@ func (o *options) parse(args []string) ([]string, error) {
 			continue
 		}
 		name, val, has := strings.Cut(strings.TrimLeft(arg, "-"), "=")
-		if to := o.text(name); to != nil {
+		if to := o.text(name); to != nil || name == "core" {
 			if !has {
 				if i++; i >= len(args) {
 					return nil, usagef("%s needs a value", arg)
@@ -39,7 +39,11 @@ func (o *options) parse(args []string) ([]string, error) {
 			if val == "" {
 				return nil, usagef("%s needs a value that is not empty", arg)
 			}
-			*to = val
+			if name == "core" {
+				o.core = append(o.core, val)
+			} else {
+				*to = val
+			}
 			continue
 		}
 		to := o.flag(name)
@@ -57,8 +61,6 @@ func isNumber(arg string) bool { return arg[1] >= '0' && arg[1] <= '9' }
 
 func (o *options) text(name string) *string {
 	switch name {
-	case "core":
-		return &o.core
 	case "netns":
 		return &o.netns
 	case "o", "output":
