@@ -1,6 +1,7 @@
 package kmem
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 )
@@ -14,6 +15,7 @@ type pageBitmap struct {
 	off   uint64
 	pages uint64   // bits behind them are not looked at
 	ranks []uint64 // bits set before each line; one more at the end, all of them
+	tail  []byte   // the last line, as the file may not have all of it; nil: it does
 }
 
 const (
@@ -36,12 +38,15 @@ func readPageBitmap(f *coreFile, off, pages, memory uint64) (b *pageBitmap, stra
 	var count uint64
 	for done := uint64(0); done < size; {
 		n := min(size-done, uint64(len(buf)))
-		if err := f.readAt(off+done, buf[:n]); err != nil {
+		// A flattened file has no more of the last block than there are pages.
+		inFile := min(n, (pages+7)/8-done)
+		if err := f.readAt(off+done, buf[:inFile]); err != nil {
 			return nil, 0, err
 		}
+		clear(buf[inFile:n])
 		clearFrom(buf[:n], pages-done*8)
 		if other != nil {
-			if err := f.readAt(memory+done, other[:n]); err != nil {
+			if err := f.readAt(memory+done, other[:inFile]); err != nil {
 				return nil, 0, err
 			}
 			if i := lacks(buf[:n], other); i >= 0 && stray < 0 {
@@ -53,7 +58,9 @@ func readPageBitmap(f *coreFile, off, pages, memory uint64) (b *pageBitmap, stra
 			b.ranks = append(b.ranks, count)
 			count += popcount(buf[line*rankLine : (line+1)*rankLine])
 		}
-		done += n
+		if done += n; done == size {
+			b.tail = bytes.Clone(buf[n-rankLine : n])
+		}
 	}
 	b.ranks = append(b.ranks, count)
 	return b, stray, nil
@@ -141,5 +148,8 @@ func (b *pageBitmap) same(page, limit uint64, want bool) (uint64, error) {
 
 // line returns the bytes that hold a page's bit.
 func (b *pageBitmap) line(page uint64) ([]byte, error) {
+	if b.tail != nil && page/rankPages == (b.pages-1)/rankPages {
+		return b.tail, nil
+	}
 	return b.f.view(b.off+page/rankPages*rankLine, rankLine)
 }

@@ -14,7 +14,7 @@ import (
 // split over several. It is safe for concurrent use.
 type kdumpMemory struct {
 	bitmap *pageBitmap
-	memory *pageBitmap // pages that exist, without ranks; nil: not known
+	memory uint64      // offset in bitmap's file of that of the pages that exist; 0: not known
 	parts  []kdumpPart // sorted by start, disjoint
 	pages  [pageSlots]atomic.Pointer[cachedPage]
 }
@@ -84,9 +84,7 @@ func newKdumpMemory(files []kdumpFile) (*kdumpMemory, error) {
 		return nil, &FormatError{Source: one.name, Off: one.head.bitmap, What: fmt.Sprintf("damaged bitmaps: page %#x is said to be in the dump, and not to exist", stray)}
 	}
 	m.bitmap = bitmap
-	if one.head.memory != 0 {
-		m.memory = &pageBitmap{f: one.f, off: one.head.memory, pages: one.head.pages}
-	}
+	m.memory = one.head.memory
 	for _, f := range files {
 		p := kdumpPart{f: f.f, name: f.name, descs: f.head.descs, start: f.head.start, end: f.head.end, status: f.head.status}
 		from, _, err := bitmap.rank(p.start)
@@ -311,14 +309,14 @@ func (m *kdumpMemory) absent(page uint64) *Fault {
 	if page >= m.bitmap.pages {
 		return pageFault(page, Unmapped, "the machine had no memory there (the dump describes less)")
 	}
-	if m.memory == nil {
+	if m.memory == 0 {
 		return pageFault(page, Filtered, "")
 	}
-	n, err := m.memory.run(page, 1)
-	switch {
+	var b [1]byte
+	switch err := m.bitmap.f.readAt(m.memory+page/8, b[:]); {
 	case err != nil:
 		return pageFault(page, Failed, "the bitmap: "+err.Error())
-	case n == 0:
+	case b[0]>>(page%8)&1 == 0:
 		return pageFault(page, Unmapped, "the machine had no memory there")
 	}
 	return pageFault(page, Filtered, "")
