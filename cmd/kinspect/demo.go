@@ -19,7 +19,7 @@ $ kinspect explain bond0
 
 // demo explains the embedded incident and, on a terminal, goes on interactively.
 func (a *app) demo([]string) (int, error) {
-	if a.options.core != "" || a.options.netns != "" {
+	if len(a.options.core) > 0 || a.options.netns != "" {
 		return exitFailed, usagef("demo brings its own snapshot: it takes neither --core nor --netns")
 	}
 	t, err := a.openDemo()

@@ -9,7 +9,7 @@ import (
 // options are the flags. They may stand before and after the command; "--" ends
 // them.
 type options struct {
-	core    string
+	core    []string // one dump; several files where it is split
 	symbols string
 	around  string
 	netns   string
@@ -33,7 +33,7 @@ func (o *options) parse(args []string) ([]string, error) {
 			continue
 		}
 		name, val, has := strings.Cut(strings.TrimLeft(arg, "-"), "=")
-		if to := o.text(name); to != nil {
+		if to := o.text(name); to != nil || name == "core" {
 			if !has {
 				if i++; i >= len(args) {
 					return nil, usagef("%s needs a value", arg)
@@ -43,7 +43,11 @@ func (o *options) parse(args []string) ([]string, error) {
 			if val == "" {
 				return nil, usagef("%s needs a value that is not empty", arg)
 			}
-			*to = val
+			if name == "core" {
+				o.core = append(o.core, val)
+			} else {
+				*to = val
+			}
 			continue
 		}
 		to := o.flag(name)
@@ -59,7 +63,7 @@ func (o *options) parse(args []string) ([]string, error) {
 // as well, it tells how to write one.
 func noFlag(arg string) error {
 	name := strings.TrimLeft(arg, "-")
-	if near := btf.Near(name, []string{"core", "netns", "output", "json", "help", "version"}); len(near) > 0 && len(name) > 2 {
+	if near := btf.Near(name, []string{"core", "netns", "symbols", "around", "output", "json", "help", "version"}); len(near) > 0 && len(name) > 2 {
 		return usagef("no flag %q: did you mean --%s?", arg, near[0])
 	}
 	if strings.HasPrefix(arg, "--") && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz-") == "" {
@@ -74,8 +78,6 @@ func isNumber(arg string) bool { return arg[1] >= '0' && arg[1] <= '9' }
 
 func (o *options) text(name string) *string {
 	switch name {
-	case "core":
-		return &o.core
 	case "symbols":
 		return &o.symbols
 	case "around":
