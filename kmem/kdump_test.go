@@ -77,8 +77,10 @@ func TestKdumpMissingPages(t *testing.T) {
 	hole := func(p int) bool { return p%100 < 7 }
 	left := func(p int) bool { return p%5 == 0 || (p > 300 && p < 8800) }
 	for _, single := range []bool{false, true} {
-		k := testKdump{flags: kdumpSnappy, ram: testPages(pages), sharedZero: true, single: single,
-			memory: func(p int) bool { return !hole(p) }, dumped: func(p int) bool { return !left(p) }}
+		k := testKdump{
+			flags: kdumpSnappy, ram: testPages(pages), sharedZero: true, single: single,
+			memory: func(p int) bool { return !hole(p) }, dumped: func(p int) bool { return !left(p) },
+		}
 		img := k.open(t)
 		checkPages(t, img, k.ram, func(p int) (Reason, bool) {
 			if hole(p) && !single {

@@ -222,7 +222,7 @@ func (k *testKdump) open(t testing.TB) *Image {
 func openParts(files ...[]byte) (*Image, error) {
 	var sources sourceFiles
 	for i, b := range files {
-		s, err := newSource(bytes.NewReader(b), int64(len(b)), string(rune('a'+i)))
+		s, err := newSource(bytes.NewReader(b), int64(len(b)), string(rune('a'+i)), nil)
 		if err != nil {
 			return nil, err
 		}
