@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"time"
 
+	"kinspect/expr/value"
 	"kinspect/repl"
 )
 
@@ -17,7 +19,7 @@ type progress struct {
 
 // newProgress returns nil where nobody would see it.
 func (a *app) newProgress(what string) *progress {
-	if !repl.IsTerminal(a.stderr) {
+	if file, ok := a.stderr.(*os.File); !ok || !repl.IsTerminal(file) {
 		return nil
 	}
 	return &progress{a: a, what: what, last: time.Now()}
@@ -35,7 +37,7 @@ func (p *progress) step(name string, done, all int64) {
 		return
 	}
 	p.last, p.shown = time.Now(), true
-	fmt.Fprintf(p.a.stderr, "\r\x1b[Kkinspect: %s %s: %d%%", p.what, name, done*100/all)
+	fmt.Fprintf(p.a.stderr, "\r\x1b[Kkinspect: %s %s: %d%%", p.what, value.Scrub(name), done*100/all)
 }
 
 // done wipes the line.
