@@ -3,7 +3,7 @@
 //
 // Vocabulary:
 //
-//   - An [Image] is one opened kernel: /proc/kcore, an ELF dump or a snapshot.
+//   - An [Image] is one opened kernel: /proc/kcore, a dump (ELF or kdump-compressed) or a snapshot.
 //   - An [Addr] is a kernel virtual address, a [PhysAddr] a physical one.
 //   - A [Fault] says why memory could not be read: where, how much, why.
 //   - VMCOREINFO is the kernel's own note about itself, see [VMCoreInfo].

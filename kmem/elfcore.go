@@ -104,23 +104,12 @@ func (p *coreParser) read(off uint64, buf []byte, what string) error {
 	return nil
 }
 
-// foreign names file formats that a user may take for an ELF dump.
-var foreign = []struct{ magic, what string }{
-	{"\x1f\x8b", "is compressed with gzip: unpack it first (of compressed files kinspect reads zstd)"},
-	{"\xfd7zXZ\x00", "is compressed with xz: unpack it first (of compressed files kinspect reads zstd)"},
-}
-
 func (p *coreParser) header() (phoff, phnum uint64, err error) {
 	head := make([]byte, min(elfHeaderSize, max(p.f.size, 0)))
 	if err := p.read(0, head, "ELF header"); err != nil {
 		return 0, 0, err
 	}
 	if !bytes.HasPrefix(head, []byte(elf.ELFMAG)) {
-		for _, f := range foreign {
-			if bytes.HasPrefix(head, []byte(f.magic)) {
-				return 0, 0, p.errorf(0, "%s", f.what)
-			}
-		}
 		if len(head) == 0 {
 			return 0, 0, p.errorf(0, "not an ELF core dump: the file is empty")
 		}

@@ -58,7 +58,7 @@ type flatGroup struct {
 
 // flatRecords is where the records of a group are. It is never changed.
 type flatRecords struct {
-	at      uint64
+	group   uint64       // its start
 	records []flatRecord // in their order; the last is where they end
 }
 
@@ -101,18 +101,18 @@ func openFlat(r io.ReaderAt, size int64, name string) (*flatFile, error) {
 		return nil, errorf(16, "a flattened dump of type %d, version %d, and only 1 and 1 are known", typ, version)
 	}
 	b := flatBuilder{}
+	heads := flatHeads{r: r}
 	at := uint64(flatHeaderSize)
 	for n := 0; ; n++ {
-		var rec [flatRecordSize]byte
-		got, err := r.ReadAt(rec[:], int64(at))
-		if got < len(rec) {
-			if err != nil && !errors.Is(err, io.EOF) {
-				return nil, fmt.Errorf("%s: cannot read its records: %w", name, err)
-			}
+		rec, err := heads.next(at)
+		if err != nil {
+			return nil, fmt.Errorf("%s: cannot read its records: %w", name, err)
+		}
+		if rec == nil {
 			f.cut = true
 			break
 		}
-		off, length := int64(be.Uint64(rec[:])), int64(be.Uint64(rec[8:]))
+		off, length := int64(be.Uint64(rec)), int64(be.Uint64(rec[8:]))
 		if off == -1 && length == -1 {
 			break
 		}
@@ -137,6 +137,38 @@ func openFlat(r io.ReaderAt, size int64, name string) (*flatFile, error) {
 	}
 	f.end = min(f.end, math.MaxInt64)
 	return f, nil
+}
+
+// flatHeads reads the heads of records, one behind the other: by themselves where
+// records are large, else with what lies between them.
+type flatHeads struct {
+	r      io.ReaderAt
+	at     uint64 // the window's offset
+	window []byte
+	buf    []byte
+}
+
+// next returns the head at an offset, which is beyond the last one's; nil where the file ends.
+func (h *flatHeads) next(at uint64) ([]byte, error) {
+	const near, large = 32 << 10, 256 << 10
+	if at+flatRecordSize > h.at+uint64(len(h.window)) {
+		size := flatRecordSize
+		if at-h.at < uint64(len(h.window))+near {
+			size = large
+		}
+		if h.buf == nil {
+			h.buf = make([]byte, large)
+		}
+		n, err := h.r.ReadAt(h.buf[:size], int64(at))
+		if n < flatRecordSize {
+			if err != nil && !errors.Is(err, io.EOF) {
+				return nil, err
+			}
+			return nil, nil
+		}
+		h.at, h.window = at, h.buf[:n]
+	}
+	return h.window[at-h.at:][:flatRecordSize], nil
 }
 
 // flatBuilder collects groups in the order of their records.
@@ -268,15 +300,17 @@ func (f *flatFile) readGroup(g *flatGroup, p []byte, at uint64) (int, error) {
 	return got, err
 }
 
+var errFlatChanged = errors.New("the flattened file has changed since it was opened")
+
 // records walks the records of a group, or remembers them.
 func (f *flatFile) records(g *flatGroup) ([]flatRecord, error) {
-	slot := &f.cache[g.at*0x9e3779b97f4a7c15>>32%flatSlots]
-	if c := slot.Load(); c != nil && c.at == g.at {
+	slot := &f.cache[g.start*0x9e3779b97f4a7c15>>32%flatSlots]
+	if c := slot.Load(); c != nil && c.group == g.start {
 		return c.records, nil
 	}
-	c := &flatRecords{at: g.at, records: make([]flatRecord, 0, 4)}
-	at, start, next := g.at, uint64(0), uint64(0)
-	for range flatGroupRecords {
+	c := &flatRecords{group: g.start, records: make([]flatRecord, 0, 4)}
+	at, start := g.at, uint64(0)
+	for start < g.skip+(g.end-g.start) {
 		var rec [flatRecordSize]byte
 		if n, err := f.r.ReadAt(rec[:], int64(at)); n < len(rec) {
 			if err == nil || errors.Is(err, io.EOF) {
@@ -284,19 +318,13 @@ func (f *flatFile) records(g *flatGroup) ([]flatRecord, error) {
 			}
 			return nil, err
 		}
-		off, size := binary.BigEndian.Uint64(rec[:]), binary.BigEndian.Uint64(rec[8:])
-		if len(c.records) > 0 && off != next {
-			break
+		// Sizes were checked when the file was opened, if it is still the same.
+		size := binary.BigEndian.Uint64(rec[8:])
+		if size == 0 || size > math.MaxInt64-flatRecordSize-at || len(c.records) == flatGroupRecords {
+			return nil, errFlatChanged
 		}
-		if size == 0 || at > math.MaxInt64-flatRecordSize || size > math.MaxInt64-at-flatRecordSize {
-			break
-		}
-		next = off + size
 		c.records = append(c.records, flatRecord{start: start, data: at + flatRecordSize})
 		start, at = start+size, at+flatRecordSize+size
-		if at >= uint64(f.size) {
-			break
-		}
 	}
 	c.records = append(c.records, flatRecord{start: start})
 	slot.Store(c)

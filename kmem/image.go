@@ -97,6 +97,9 @@ func (img *Image) findTables(physBase *uint64) {
 		img.tablesErr = errors.New("no segment of the dump covers it, and the dump holds no physical memory to find page tables in")
 	default:
 		img.tables, img.tablesErr = newPageTables(img.info, physBase, img.readPhys)
+		if img.tablesErr != nil {
+			img.tables = img.qemuTables()
+		}
 		if img.infoErr != nil {
 			img.tablesErr = fmt.Errorf("%w (%w)", img.tablesErr, img.infoErr)
 		}

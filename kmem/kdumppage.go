@@ -2,11 +2,12 @@ package kmem
 
 import (
 	"bytes"
-	"compress/zlib"
 	"errors"
 	"fmt"
 	"io"
 	"sync"
+
+	"github.com/klauspost/compress/zlib"
 
 	"github.com/anchore/go-lzo"
 	"github.com/klauspost/compress/snappy"

@@ -1,6 +1,7 @@
 package kmem
 
 import (
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -8,16 +9,25 @@ import (
 
 // Open opens a dump of an x86-64 kernel: an ELF core (kexec's vmcore, QEMU's
 // dump-guest-memory, a snapshot of ours) or a kdump-compressed one, each also
-// flattened, and compressed with zstd (up to 1 GiB unpacked, as that is held in memory).
-// A kdump-compressed dump may be split over several files, in any order.
+// flattened, and compressed with zstd, gzip or xz: a large one is then unpacked to a temporary
+// file in $TMPDIR or /var/tmp. A kdump-compressed dump may be split over several files, in any order.
 // "/proc/kcore" is [OpenLive]. A file that is no such dump gets a [*FormatError].
 func Open(path string, more ...string) (*Image, error) {
-	if len(more) == 0 && filepath.Clean(path) == defaultHost.kcore {
+	return OpenFiles(append([]string{path}, more...), nil)
+}
+
+// OpenFiles is [Open] for the files of one dump, of which there is at least one. progress, which may
+// be nil, is called while a large file is unpacked.
+func OpenFiles(paths []string, progress Progress) (*Image, error) {
+	if len(paths) == 0 {
+		return nil, errors.New("no dump is named")
+	}
+	if path := paths[0]; len(paths) == 1 && filepath.Clean(path) == defaultHost.kcore {
 		return OpenLive()
 	}
 	var sources sourceFiles
-	for _, path := range append([]string{path}, more...) {
-		s, err := openSource(path)
+	for _, path := range paths {
+		s, err := openSource(path, progress)
 		if err != nil {
 			_ = sources.Close()
 			return nil, err
@@ -30,7 +40,7 @@ func Open(path string, more ...string) (*Image, error) {
 // OpenReaderAt opens a dump of size bytes, as [Open] does; name stands for the
 // file in messages. The caller keeps r open until it has closed the image.
 func OpenReaderAt(r io.ReaderAt, size int64, name string) (*Image, error) {
-	s, err := newSource(r, size, name)
+	s, err := newSource(r, size, name, nil)
 	if err != nil {
 		return nil, err
 	}

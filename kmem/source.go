@@ -16,10 +16,12 @@ type dumpSource struct {
 	magic   []byte
 	closer  io.Closer // nil: nothing to close
 	remarks []string
+	// unpacked: what was opened was compressed, and is no longer needed.
+	unpacked bool
 }
 
 // openSource opens a file.
-func openSource(path string) (*dumpSource, error) {
+func openSource(path string, progress Progress) (*dumpSource, error) {
 	// Look before opening: to open a pipe would wait for its writer.
 	if st, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("cannot open the dump: %w", err)
@@ -35,13 +37,13 @@ func openSource(path string) (*dumpSource, error) {
 		_ = file.Close()
 		return nil, fmt.Errorf("cannot open the dump: %w", err)
 	}
-	s, err := newSource(file, st.Size(), path)
+	s, err := newSource(file, st.Size(), path, progress)
 	if err != nil {
 		_ = file.Close()
 		return nil, err
 	}
-	if s.inMemory() {
-		_ = file.Close()
+	if s.unpacked {
+		_ = file.Close() // no longer needed
 	} else {
 		s.closer = file
 	}
@@ -49,24 +51,26 @@ func openSource(path string) (*dumpSource, error) {
 }
 
 // newSource unpacks a file, and puts a flattened one in order.
-func newSource(r io.ReaderAt, size int64, name string) (*dumpSource, error) {
+func newSource(r io.ReaderAt, size int64, name string, progress Progress) (*dumpSource, error) {
 	s := &dumpSource{f: newCoreFile(r, size, true), name: name}
 	if err := s.readMagic(); err != nil {
 		return nil, err
 	}
-	if bytes.HasPrefix(s.magic, zstdMagic) {
-		data, err := unpack(r, size, maxUnpacked)
-		if err != nil {
-			return nil, &FormatError{Source: name, What: err.Error()}
-		}
-		s.f = newCoreFile(bytes.NewReader(data), int64(len(data)), false)
+	packed, err := unpack(r, size, name, s.magic, progress)
+	if err != nil {
+		return nil, err
+	}
+	if packed != nil {
+		s.f, s.closer, s.unpacked = packed.f, packed.closer, true
 		if err := s.readMagic(); err != nil {
+			_ = s.Close()
 			return nil, err
 		}
 	}
 	if string(s.magic) == flatMagic {
 		flat, err := openFlat(s.f.r, s.f.size, name)
 		if err != nil {
+			_ = s.Close()
 			return nil, err
 		}
 		if flat.cut {
@@ -74,20 +78,11 @@ func newSource(r io.ReaderAt, size int64, name string) (*dumpSource, error) {
 		}
 		s.f = newCoreFile(flat, int64(flat.end), true)
 		if err := s.readMagic(); err != nil {
+			_ = s.Close()
 			return nil, err
 		}
 	}
 	return s, nil
-}
-
-// inMemory reports whether the file that the source came from is no longer needed.
-func (s *dumpSource) inMemory() bool {
-	r := s.f.r
-	if flat, ok := r.(*flatFile); ok {
-		r = flat.r
-	}
-	_, ok := r.(*bytes.Reader)
-	return ok
 }
 
 func (s *dumpSource) readMagic() error {

@@ -46,7 +46,7 @@ func OpenSymbolFile(path string) (*SymbolFile, error) {
 		err = f.readELF(file)
 	case bytes.Equal(magic, zstdMagic):
 		var data []byte
-		if data, err = unpack(file, st.Size(), maxSymbolText); err == nil {
+		if data, err = unpackZstd(file, st.Size(), maxSymbolText); err == nil {
 			if bytes.HasPrefix(data, []byte("\x7fELF")) {
 				err = f.readELF(bytes.NewReader(data))
 			} else {

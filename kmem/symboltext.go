@@ -37,7 +37,7 @@ func (img *Image) savedText(n *coreNote) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := unpack(bytes.NewReader(raw), int64(len(raw)), maxSymbolText)
+	text, err := unpackZstd(bytes.NewReader(raw), int64(len(raw)), maxSymbolText)
 	if err != nil {
 		return nil, fmt.Errorf("%s: its saved symbols: %w", img.source, err)
 	}

@@ -1,17 +1,23 @@
 package kmem
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
 	"io"
 
+	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+	"github.com/ulikunitz/xz"
 )
 
 const (
-	// maxUnpacked bounds a compressed file's content, in bytes: it is held in memory.
-	maxUnpacked = 1 << 30
+	// maxInMemory bounds, in bytes, what a compressed file's content may take in
+	// memory: what is larger goes to a temporary file.
+	maxInMemory = 32 << 20
+	// maxUnpacked bounds the temporary file: no disk has as much.
+	maxUnpacked = 1 << 44
 	// maxZstdWindow is the largest window that the zstd tool itself unpacks
 	// without being told to. All files may claim minZstdWindow, which the tool
 	// writes without being told to; more takes a file that may need it, so that a
@@ -19,34 +25,170 @@ const (
 	maxZstdWindow = 128 << 20
 	minZstdWindow = 8 << 20
 	maxZstdRatio  = 256
+	// maxXZDict bounds the dictionary of an xz file: xz -9 has 64 MiB.
+	maxXZDict = 128 << 20
 )
 
+// A compression is a way in which files of any kind are compressed.
+type compression struct {
+	name, tool string
+	magic      []byte
+	// open returns the content of a file of size bytes.
+	open func(r io.ReaderAt, size int64) (io.ReadCloser, error)
+}
+
+// zstdMagic is how a zstd frame begins.
 var zstdMagic = []byte{0x28, 0xb5, 0x2f, 0xfd}
 
-// unpack returns the content of a zstd file, at most limit bytes of it.
-func unpack(r io.ReaderAt, size, limit int64) ([]byte, error) {
+var compressions = [...]compression{
+	{"zstd", "zstd -d --long=31", zstdMagic, openZstd},
+	{"gzip", "gzip -d", []byte{0x1f, 0x8b}, openGzip},
+	{"xz", "xz -d", []byte("\xfd7zXZ\x00"), openXZ},
+}
+
+// Progress is told how many of a file's bytes have been unpacked.
+type Progress func(file string, done, size int64)
+
+// unpacked is the content of a compressed file.
+type unpacked struct {
+	f      *coreFile
+	closer io.Closer // removes the temporary file; nil: it is in memory
+}
+
+// unpack unpacks a file. It returns nil where it is none of the compressed ones.
+func unpack(r io.ReaderAt, size int64, name string, magic []byte, progress Progress) (*unpacked, error) {
+	for i := range compressions {
+		c := &compressions[i]
+		if !bytes.HasPrefix(magic, c.magic) {
+			continue
+		}
+		if c.name == "zstd" {
+			if out := unpackWhole(r, size, maxInMemory); out != nil {
+				return inMemory(out), nil
+			}
+		}
+		u, err := c.unpack(r, size, name, progress, maxInMemory, maxUnpacked)
+		if err != nil {
+			return nil, &FormatError{Source: name, What: err.Error()}
+		}
+		return u, nil
+	}
+	return nil, nil
+}
+
+func inMemory(b []byte) *unpacked {
+	return &unpacked{f: newCoreFile(bytes.NewReader(b), int64(len(b)), false)}
+}
+
+// packedReader remembers how far a file was read, for the progress.
+type packedReader struct {
+	io.ReaderAt
+	most int64
+}
+
+func (c *packedReader) ReadAt(p []byte, off int64) (int, error) {
+	n, err := c.ReaderAt.ReadAt(p, off)
+	c.most = max(c.most, off+int64(n))
+	return n, err
+}
+
+// unpack unpacks to memory, or to a file where that takes more than inMem bytes.
+func (c *compression) unpack(r io.ReaderAt, size int64, name string, progress Progress, inMem, limit int64) (_ *unpacked, err error) {
+	count := &packedReader{ReaderAt: r}
+	content, err := c.open(count, size)
+	if err != nil {
+		return nil, fmt.Errorf("damaged %s file: %w", c.name, err)
+	}
+	defer content.Close()
+	out := &spill{limit: inMem}
+	defer func() {
+		if err != nil {
+			out.discard()
+		}
+	}()
+	buf := make([]byte, 256<<10)
+	for {
+		n, err := fill(content, buf)
+		if werr := out.write(buf[:n]); werr != nil {
+			return nil, fmt.Errorf("cannot unpack it: %w: set TMPDIR to a directory with room for it, or unpack it (%s) and open the result", werr, c.tool)
+		}
+		if out.size > limit {
+			return nil, fmt.Errorf("more than %d bytes when unpacked", limit)
+		}
+		if progress != nil && out.file != nil {
+			progress(name, count.most, size)
+		}
+		switch {
+		case err == nil:
+		case err == io.EOF:
+			return out.finish()
+		case errors.Is(err, zstd.ErrWindowSizeExceeded):
+			return nil, fmt.Errorf("it is compressed with too large a window: unpack it (%s) and open the result", c.tool)
+		default:
+			return nil, fmt.Errorf("damaged %s file: after %d unpacked bytes: %w", c.name, out.size, err)
+		}
+	}
+}
+
+// fill fills buf. Other than [io.ReadFull] it leaves the reader's error as it is: the
+// content's end, or an end before that.
+func fill(r io.Reader, buf []byte) (n int, err error) {
+	for n < len(buf) && err == nil {
+		var k int
+		k, err = r.Read(buf[n:])
+		n += k
+	}
+	return n, err
+}
+
+func openZstd(r io.ReaderAt, size int64) (io.ReadCloser, error) {
+	window := min(maxZstdWindow, max(uint64(min(size, maxZstdWindow))*maxZstdRatio, minZstdWindow))
+	dec, err := zstd.NewReader(io.NewSectionReader(r, 0, size),
+		zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(window))
+	if err != nil {
+		return nil, err
+	}
+	return dec.IOReadCloser(), nil
+}
+
+func openGzip(r io.ReaderAt, size int64) (io.ReadCloser, error) {
+	return gzip.NewReader(bufio.NewReaderSize(io.NewSectionReader(r, 0, size), 128<<10))
+}
+
+func openXZ(r io.ReaderAt, size int64) (io.ReadCloser, error) {
+	// The first block's header tells how much memory its dictionary takes: a stream
+	// header of 12 bytes, the block's size and flags, and a filter with an ID, a
+	// size and the dictionary's.
+	var head [17]byte
+	if n, _ := r.ReadAt(head[:], 0); n == len(head) && head[13]&3 == 0 && head[14] == 0x21 && head[15] == 1 {
+		if bits := uint(head[16]); bits > 40 || (2|uint64(bits&1))<<(bits/2+11) > maxXZDict {
+			return nil, fmt.Errorf("its dictionary takes more than %d MiB: unpack it (xz -d) and open the result", maxXZDict>>20)
+		}
+	}
+	// The library takes some cut files for whole ones: look for the footer, which
+	// zeros may follow.
+	tail := make([]byte, min(size, 4<<10))
+	if n, _ := r.ReadAt(tail, size-int64(len(tail))); n < len(tail) || !bytes.HasSuffix(bytes.TrimRight(tail, "\x00"), []byte("YZ")) {
+		return nil, errors.New("it is cut off: its end is missing")
+	}
+	dec, err := xz.NewReader(bufio.NewReaderSize(io.NewSectionReader(r, 0, size), 128<<10))
+	if err != nil {
+		return nil, err
+	}
+	return io.NopCloser(dec), nil
+}
+
+// unpackZstd unpacks in memory.
+func unpackZstd(r io.ReaderAt, size, limit int64) ([]byte, error) {
 	if out := unpackWhole(r, size, limit); out != nil {
 		return out, nil
 	}
-	window := min(maxZstdWindow, max(uint64(min(size, limit))*maxZstdRatio, minZstdWindow))
-	dec, err := zstd.NewReader(io.NewSectionReader(r, 0, size),
-		zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-		zstd.WithDecoderMaxMemory(uint64(limit)), zstd.WithDecoderMaxWindow(window))
+	u, err := compressions[0].unpack(r, size, "", nil, 2*limit, limit)
 	if err != nil {
-		return nil, fmt.Errorf("cannot unpack zstd: %w", err)
+		return nil, err
 	}
-	defer dec.Close()
-	var out bytes.Buffer
-	n, err := out.ReadFrom(io.LimitReader(dec, limit+1))
-	switch {
-	case n > limit || errors.Is(err, zstd.ErrDecoderSizeExceeded):
-		return nil, fmt.Errorf("more than %d MiB when unpacked: unpack it with zstd -d and open the result", limit>>20)
-	case errors.Is(err, zstd.ErrWindowSizeExceeded):
-		return nil, fmt.Errorf("compressed with a window of more than %d MiB: unpack it with zstd -d --long=31 and open the result", window>>20)
-	case err != nil:
-		return nil, fmt.Errorf("damaged zstd file: after %d unpacked bytes: %w", n, err)
-	}
-	return out.Bytes(), nil
+	out := make([]byte, u.f.size)
+	return out, u.f.readAt(0, out)
 }
 
 // unpackWhole is the quick way, in half the memory: for a file of one frame whose

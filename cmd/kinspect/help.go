@@ -12,7 +12,9 @@ import (
 )
 
 const flagHelp = `flags, before or after the command:
-  --core FILE    a dump or snapshot instead of the running kernel (ELF, also .zst)
+  --core FILE    a dump or snapshot instead of the running kernel (ELF or
+                 kdump-compressed, also flattened, .zst, .gz, .xz); a split
+                 dump's files one by one: --core A --core B
   --symbols FILE symbols from a System.map, a saved /proc/kallsyms or a vmlinux
   --netns X      look in this network namespace: a name of ip netns, a process,
                  an inode number, init_net, or all

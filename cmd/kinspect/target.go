@@ -30,7 +30,7 @@ func (a *app) open() (*target, error) {
 	var img *kmem.Image
 	var err error
 	if files := a.options.core; len(files) > 0 {
-		img, err = kmem.Open(files[0], files[1:]...)
+		img, err = a.openFiles(files)
 	} else {
 		img, err = kmem.OpenLive()
 	}
@@ -40,11 +40,21 @@ func (a *app) open() (*target, error) {
 	return a.use(img)
 }
 
+// openFiles opens a dump, and shows how far it is unpacked.
+func (a *app) openFiles(files []string) (*kmem.Image, error) {
+	p := a.newProgress("unpacking")
+	if p == nil {
+		return kmem.OpenFiles(files, nil)
+	}
+	defer p.done()
+	return kmem.OpenFiles(files, p.step)
+}
+
 // use makes an opened image the target.
 func (a *app) use(img *kmem.Image) (*target, error) {
 	t := &target{image: img}
 	for _, remark := range img.Remarks() {
-		fmt.Fprintln(a.stderr, "kinspect: note:", remark)
+		fmt.Fprintln(a.stderr, "kinspect: note:", value.Scrub(remark))
 	}
 	var facts host.Facts = host.None{}
 	switch snap := img.Snapshot(); {

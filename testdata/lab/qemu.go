@@ -163,9 +163,12 @@ func (q *qemu) command(name string, arguments any) (json.RawMessage, error) {
 
 // dumpMemory writes the guest's memory as an ELF core with physical addresses
 // alone; the guest stands still meanwhile.
-func (q *qemu) dumpMemory(path string) error {
+func (q *qemu) dumpMemory(path string) error { return q.dumpAs(path, "elf", false) }
+
+// dumpAs writes the guest's memory in a format of dump-guest-memory.
+func (q *qemu) dumpAs(path, format string, paging bool) error {
 	part := path + ".part" // whoever reads the last run's dump keeps it
-	if _, err := q.command("dump-guest-memory", map[string]any{"paging": false, "protocol": "file:" + part}); err != nil {
+	if _, err := q.command("dump-guest-memory", map[string]any{"paging": paging, "protocol": "file:" + part, "format": format}); err != nil {
 		return err
 	}
 	return errors.Join(os.Chmod(part, 0o644), os.Rename(part, path))

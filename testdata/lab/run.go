@@ -131,8 +131,7 @@ func (r *runner) capture(ctx context.Context, g *guest, name string, t *truth) e
 		return err
 	}
 	// The dump first: live checks change the guest, if only its free memory.
-	dump := filepath.Join(r.dir, name+".elf")
-	if err := g.dumpMemory(dump); err != nil {
+	if err := r.dumpAll(g, name); err != nil {
 		return err
 	}
 	if r.kinspect == "" {
@@ -152,6 +151,9 @@ func (r *runner) capture(ctx context.Context, g *guest, name string, t *truth) e
 	}
 	r.compare(ctx, name, t, g)
 	r.compare(ctx, name, t, nil)
+	if name == "incident" {
+		return r.compareFormats(ctx)
+	}
 	return nil
 }
 

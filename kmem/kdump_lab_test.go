@@ -1,0 +1,89 @@
+package kmem
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestLabFormats compares dumps of one memory, page by page: what the lab leaves in
+// SERIES/formats is the memory of SERIES/incident.elf, and what makedumpfile made in
+// SERIES/vmcore-formats that of SERIES/vmcore.elf, as far as it kept it. Files named
+// NAME.part1 and so on are the parts of one. A dump whose name begins with
+// "incomplete" may lack pages, and has to say so.
+func TestLabFormats(t *testing.T) {
+	dir := os.Getenv("KINSPECT_LAB_RESULTS")
+	if dir == "" {
+		t.Skip("KINSPECT_LAB_RESULTS is not set: the lab runs this on its dumps")
+	}
+	for formats, whole := range map[string]string{"formats": "incident.elf", "vmcore-formats": "vmcore.elf"} {
+		files, err := filepath.Glob(filepath.Join(dir, "*", formats, "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		dumps := make(map[string][]string)
+		for _, file := range files {
+			name, _, _ := strings.Cut(file, ".part")
+			dumps[name] = append(dumps[name], file)
+		}
+		for name, files := range dumps {
+			series := filepath.Base(filepath.Dir(filepath.Dir(name)))
+			t.Run(series+"/"+filepath.Base(name), func(t *testing.T) {
+				compareDumps(t, files, filepath.Join(dir, series, whole))
+			})
+		}
+	}
+}
+
+func compareDumps(t *testing.T, files []string, whole string) {
+	want, err := Open(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer want.Close()
+	start := time.Now()
+	img, err := Open(files[len(files)-1], files[:len(files)-1]...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer img.Close()
+	opened := time.Since(start)
+	incomplete := strings.HasPrefix(filepath.Base(files[0]), "incomplete")
+	if (len(img.Remarks()) > 0) != incomplete {
+		t.Errorf("remarks %q", img.Remarks())
+	}
+	if got, want := img.VMCoreInfo().Release(), want.VMCoreInfo().Release(); got != want {
+		t.Errorf("release %q, want %q", got, want)
+	}
+	const chunk = 1 << 20
+	a, b := make([]byte, chunk), make([]byte, chunk)
+	var read, missing uint64
+	var busy time.Duration
+	for addr, size := range img.PhysRanges() {
+		for size > 0 {
+			n := min(size, chunk)
+			start := time.Now()
+			err := img.ReadPhys(addr, a[:n])
+			busy += time.Since(start)
+			if f := AsFault(err); f != nil && f.Reason == Truncated && incomplete {
+				n = max(f.Addr-uint64(addr), PageSize)
+				missing += PageSize
+			} else if err != nil {
+				t.Fatal(err)
+			} else if err := want.ReadPhys(addr, b[:n]); err != nil {
+				t.Fatal(err)
+			} else if !bytes.Equal(a[:n], b[:n]) {
+				t.Fatalf("%d bytes at %v differ", n, addr)
+			}
+			read += n
+			addr, size = addr+PhysAddr(n), size-n
+		}
+	}
+	if read < 1<<20 || (missing > 0 && !incomplete) {
+		t.Errorf("%d bytes, %d missing", read, missing)
+	}
+	t.Logf("opened in %v, %d MiB compared, read at %.0f MB/s", opened, read>>20, float64(read)/1e6/busy.Seconds())
+}

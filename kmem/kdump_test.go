@@ -1,0 +1,472 @@
+package kmem
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// checkPages compares each page of an image with what should be there; want tells
+// the reason of a fault, or that there is none.
+func checkPages(t *testing.T, img *Image, ram []byte, want func(page int) (Reason, bool)) {
+	t.Helper()
+	buf := make([]byte, PageSize)
+	for page := range len(ram) / PageSize {
+		reason, missing := want(page)
+		err := img.ReadPhys(PhysAddr(page*PageSize), buf)
+		checkRead(t, fmt.Sprintf("page %d", page), err, buf, ram[page*PageSize:(page+1)*PageSize], reason, missing)
+		err = img.ReadPhys(PhysAddr(page*PageSize+1000), buf[:77])
+		checkRead(t, fmt.Sprintf("part of page %d", page), err, buf[:77], ram[page*PageSize+1000:page*PageSize+1077], reason, missing)
+	}
+	// Large reads go another way, as far as the first page that is missing.
+	for from := 0; from < len(ram); from += (7 + len(ram)/PageSize/40) * PageSize {
+		all := make([]byte, len(ram)-from)
+		err := img.ReadPhys(PhysAddr(from), all)
+		first := from / PageSize
+		for ; first < len(ram)/PageSize; first++ {
+			if reason, missing := want(first); missing {
+				if f := AsFault(err); f == nil || f.Reason != reason || f.Addr != uint64(first*PageSize) || f.Len != uint64(len(ram)-first*PageSize) || !f.Physical {
+					t.Errorf("%d bytes from %#x: %#v, page %d should be %v", len(all), from, err, first, reason)
+				}
+				break
+			}
+		}
+		if first == len(ram)/PageSize && (err != nil || !bytes.Equal(all, ram[from:])) {
+			t.Errorf("%d bytes from %#x: %v", len(all), from, err)
+		}
+	}
+}
+
+func checkRead(t *testing.T, what string, err error, got, want []byte, reason Reason, missing bool) {
+	t.Helper()
+	f := AsFault(err)
+	switch {
+	case !missing && (err != nil || !bytes.Equal(got, want)):
+		t.Errorf("%s: %v", what, err)
+	case missing && (f == nil || f.Reason != reason || !f.Physical || f.Len != uint64(len(got))):
+		t.Errorf("%s: %v, want %v", what, err, reason)
+	}
+}
+
+func present1(int) (Reason, bool) { return 0, false }
+
+func TestKdumpCompression(t *testing.T) {
+	for name, flags := range map[string]uint32{"raw": 0, "zlib": kdumpZlib, "lzo": kdumpLZO, "snappy": kdumpSnappy, "zstd": kdumpZstd} {
+		for _, shared := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, shared zeros %v", name, shared), func(t *testing.T) {
+				k := testKdump{flags: flags, ram: testPages(101), sharedZero: shared}
+				img := k.open(t)
+				checkPages(t, img, k.ram, present1)
+				if r := img.Remarks(); len(r) != 0 {
+					t.Errorf("remarks %q", r)
+				}
+			})
+		}
+	}
+}
+
+// Pages that do not exist, that were left out, and those behind all pages.
+func TestKdumpMissingPages(t *testing.T) {
+	const pages = 9000 // more than a line of the bitmap
+	hole := func(p int) bool { return p%100 < 7 }
+	left := func(p int) bool { return p%5 == 0 || (p > 300 && p < 8800) }
+	for _, single := range []bool{false, true} {
+		k := testKdump{
+			flags: kdumpSnappy, ram: testPages(pages), sharedZero: true, single: single,
+			memory: func(p int) bool { return !hole(p) }, dumped: func(p int) bool { return !left(p) },
+		}
+		img := k.open(t)
+		checkPages(t, img, k.ram, func(p int) (Reason, bool) {
+			if hole(p) && !single {
+				return Unmapped, true
+			}
+			return Filtered, hole(p) || left(p)
+		})
+		next := 0
+		for addr, size := range img.PhysRanges() {
+			for p := next; p < int(addr)/PageSize; p++ {
+				if !hole(p) && !left(p) {
+					t.Fatalf("page %d is in no range", p)
+				}
+			}
+			next = (int(addr) + int(size)) / PageSize
+			for p := int(addr) / PageSize; p < next; p++ {
+				if hole(p) || left(p) {
+					t.Fatalf("page %d is in a range", p)
+				}
+			}
+		}
+		for p := next; p < pages; p++ {
+			if !hole(p) && !left(p) {
+				t.Fatalf("page %d is in no range", p)
+			}
+		}
+		for _, addr := range []uint64{pages * PageSize, 1 << 40, math.MaxUint64, math.MaxUint64 - 100} {
+			err := img.ReadPhys(PhysAddr(addr), make([]byte, 500))
+			if f := AsFault(err); f == nil || f.Reason != Unmapped || f.Addr != addr {
+				t.Errorf("%#x: %v", addr, err)
+			}
+		}
+	}
+}
+
+func TestKdumpVersions(t *testing.T) {
+	info := []byte("OSRELEASE=6.1\nNUMBER(phys_base)=0\n")
+	for version := 1; version <= 7; version++ {
+		k := testKdump{version: version, flags: kdumpZlib, ram: testPages(20), vmcoreinfo: info, notes: []testNote{{"CORE", []byte("x")}, {"VMCOREINFO", []byte("OSRELEASE=no\n")}}}
+		img := k.open(t)
+		checkPages(t, img, k.ram, present1)
+		want := "6.1" // the sub header's goes before the note
+		if version < 3 {
+			want = ""
+		}
+		if got := img.VMCoreInfo().Release(); got != want {
+			t.Errorf("version %d: release %q, want %q", version, got, want)
+		}
+		if n := len(img.core.notes); (n == 3) != (version >= 4) {
+			t.Errorf("version %d: %d notes", version, n)
+		}
+	}
+	k := testKdump{ram: testPages(3), notes: []testNote{{"VMCOREINFO", []byte("OSRELEASE=6.2\n")}}}
+	if got := k.open(t).VMCoreInfo().Release(); got != "6.2" {
+		t.Errorf("of the note: %q", got)
+	}
+}
+
+// Virtual memory, through page tables that lie in the dump.
+func TestKdumpPageTables(t *testing.T) {
+	m := newTestMachine(5, testPhysBase+0x400000)
+	m.mapPage(startKMap, testPhysBase, hugeShift)
+	pattern(m.ram[testPhysBase+0x200000:], 0)
+	m.mapPage(0xffff888000000000, testPhysBase+0x200000, hugeShift)
+	noBase := bytes.ReplaceAll(m.info(), []byte("NUMBER(phys_base)"), []byte("NUMBER(other)"))
+	for name, info := range map[string][]byte{"VMCOREINFO's phys_base": m.info(), "the header's": noBase} {
+		k := testKdump{flags: kdumpZstd, ram: m.ram, vmcoreinfo: info, physBase: testPhysBase, sharedZero: true}
+		img := k.open(t)
+		for _, at := range []uint64{0, 0x12340, 0x1ffff8} {
+			if v, err := ReadUint64(img, Addr(0xffff888000000000+at)); err != nil || v != at {
+				t.Errorf("%s: %#x holds %#x, %v", name, at, v, err)
+			}
+		}
+		all := make([]byte, 2<<20)
+		if err := img.ReadMem(0xffff888000000000, all); err != nil || !bytes.Equal(all, m.ram[testPhysBase+0x200000:]) {
+			t.Errorf("%s: 2 MiB: %v", name, err)
+		}
+		err := img.ReadMem(0xffff999000000000, all[:8])
+		if f := AsFault(err); f == nil || f.Reason != Unmapped {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestKdumpSplit(t *testing.T) {
+	ram := testPages(400)
+	part := func(start, end int) []byte {
+		k := testKdump{flags: kdumpLZO, ram: ram, start: start, end: end, sharedZero: true, dumped: func(p int) bool { return p%9 != 0 }}
+		return k.bytes(t)
+	}
+	a, b, c, none := part(0, 150), part(150, 301), part(301, 400), part(400, 400)
+	filtered := func(p int) (Reason, bool) { return Filtered, p%9 == 0 }
+	for name, files := range map[string][][]byte{"in order": {a, b, c}, "in another": {c, a, b}, "with an empty part": {a, none, b, c}, "flattened": {flattened(b, 5000), a, c}} {
+		img, err := openParts(files...)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		checkPages(t, img, ram, filtered)
+		if len(img.Remarks()) != 0 {
+			t.Errorf("%s: remarks %q", name, img.Remarks())
+		}
+	}
+	img, err := openParts(a, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkPages(t, img, ram, func(p int) (Reason, bool) {
+		if p%9 != 0 && p >= 150 && p < 301 {
+			return Truncated, true
+		}
+		return filtered(p)
+	})
+	if r := img.Remarks(); len(r) != 1 || !strings.Contains(r[0], "134 of the dump's 355 pages are in parts") {
+		t.Errorf("remarks %q", r)
+	}
+	other := testKdump{ram: testPages(5000), start: 150, end: 5000}
+	whole := testKdump{ram: ram}
+	elf := testCore{loads: []testLoad{{data: []byte("x")}}}
+	for want, files := range map[string][][]byte{
+		"the same part":               {a, b, b},
+		"not of the same dump":        {a, other.bytes(t)},
+		"no part of a split dump":     {a, whole.bytes(t)},
+		"of several files each must":  {a, elf.bytes()},
+		"each must be a kdump-compre": {elf.bytes(), elf.bytes()},
+	} {
+		if _, err := openParts(files...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v does not say %q", err, want)
+		}
+	}
+}
+
+// A dump that is cut anywhere opens and tells, or says what is missing.
+func TestKdumpCut(t *testing.T) {
+	k := testKdump{flags: kdumpZlib, ram: testPages(60), vmcoreinfo: []byte("OSRELEASE=6.1\n")}
+	file := k.bytes(t)
+	for n := 0; n < len(file); n += 397 {
+		img, err := openBytes(file[:n])
+		if n < k.layout.descs {
+			var format *FormatError
+			if !errors.As(err, &format) {
+				t.Fatalf("%d bytes: %v", n, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatalf("%d bytes: %v", n, err)
+		}
+		if r := img.Remarks(); len(r) != 1 || !strings.Contains(r[0], "cut off") {
+			t.Fatalf("%d bytes: remarks %q", n, r)
+		}
+		checkPages(t, img, k.ram, func(p int) (Reason, bool) {
+			desc := k.layout.descs + p*kdumpDescSize
+			d := parsePageDesc(file[desc:])
+			return Truncated, desc+kdumpDescSize > n || d.off+uint64(d.size) > uint64(n)
+		})
+	}
+	// Out of space: descriptors from some page on are zero.
+	k.status = kdumpIncomplete
+	file = k.bytes(t)
+	clear(file[k.layout.descs+40*kdumpDescSize : k.layout.data])
+	img, err := openBytes(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkPages(t, img, k.ram, func(p int) (Reason, bool) { return Truncated, p >= 40 })
+	if r := img.Remarks(); !slices.Equal(r, []string{remarkIncomplete}) {
+		t.Errorf("remarks %q", r)
+	}
+}
+
+func TestKdumpRefuses(t *testing.T) {
+	le := binary.LittleEndian
+	put := func(at int, v uint64) func([]byte, kdumpLayout) {
+		return func(b []byte, _ kdumpLayout) { le.PutUint64(b[at:], v) }
+	}
+	put32 := func(at int, v uint32) func([]byte, kdumpLayout) {
+		return func(b []byte, _ kdumpLayout) { le.PutUint32(b[at:], v) }
+	}
+	for _, tt := range []struct {
+		name  string
+		spoil func([]byte, kdumpLayout)
+		want  string
+	}{
+		{"arm64", func(b []byte, _ kdumpLayout) { copy(b[kdumpMachine:], "aarch64\x00") }, "another architecture, aarch64"},
+		{"terminal", func(b []byte, _ kdumpLayout) { copy(b[kdumpMachine:], "\x1b[31m\n\x00") }, `another architecture, \x1b[31m\n:`},
+		{"big-endian", func(b []byte, _ kdumpLayout) { binary.BigEndian.PutUint32(b[8:], 6) }, "big-endian"},
+		{"version", put32(8, 300), "version 300"},
+		{"block size", put32(428, 65536), "blocks of 65536 bytes"},
+		{"no sub header", put32(432, 0), "a sub header of 0 blocks"},
+		{"sub header", put32(432, math.MaxInt32), "before the end of its bitmaps"},
+		{"negative sub header", put32(432, 1<<31), "sub header of -2147483648 blocks"},
+		{"bitmap blocks", put32(436, math.MaxUint32), "before the end of its bitmaps"},
+		{"no bitmap blocks", put32(436, 0), "a bitmap of 0 blocks"},
+		{"no pages", put(PageSize+96, 0), "0 pages"},
+		{"many pages", put(PageSize+96, 1<<60), "1152921504606846976 pages"},
+		{"more pages", put(PageSize+96, 1<<20), "a bitmap of 2 blocks, and 1048576 pages take 32"},
+		{"fewer pages", put(PageSize+96, 50), "49 pages are in the dump by its bitmap"},
+		{"split", put32(PageSize+12, 1), "62 pages are in the dump"},
+		{"split wrong", func(b []byte, _ kdumpLayout) {
+			le.PutUint32(b[PageSize+12:], 1)
+			le.PutUint64(b[PageSize+80:], 50)
+			le.PutUint64(b[PageSize+88:], 30)
+		}, "pages 0x32 to 0x1e of 0x3f"},
+		{"a page more", func(b []byte, l kdumpLayout) { b[l.bitmap] |= 1 }, "63 pages are in the dump by its bitmap"},
+		{"a page less", func(b []byte, l kdumpLayout) { b[l.bitmap+3] &^= 4 }, "61 pages are in the dump by its bitmap"},
+		{"a page that is not there", func(b []byte, l kdumpLayout) {
+			b[l.bitmap] |= 1
+			b[l.bitmap-PageSize] &^= 1
+		}, "page 0x0 is said to be in the dump, and not to exist"},
+		{"VMCOREINFO", put(PageSize+32, 1<<50), "VMCOREINFO is said to be"},
+		{"VMCOREINFO wraps", put(PageSize+40, math.MaxUint64), "VMCOREINFO is said to be"},
+		{"notes", put(PageSize+48, 1<<50), "before its notes"},
+		{"notes wrap", put(PageSize+56, math.MaxUint64), "damaged: notes of"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			k := testKdump{flags: kdumpZlib, ram: testPages(63), dumped: func(p int) bool { return p != 0 }, vmcoreinfo: []byte("OSRELEASE=1\n"), notes: []testNote{{"CORE", []byte("x")}}}
+			file := k.bytes(t)
+			if tt.name == "split" {
+				le.PutUint64(file[PageSize+88:], 0)
+				tt.want = "pages" // nothing of the dump: opens, and says so
+				tt.spoil(file, k.layout)
+				img, err := openBytes(file)
+				if err != nil || len(img.Remarks()) != 1 {
+					t.Errorf("%v", err)
+				}
+				return
+			}
+			tt.spoil(file, k.layout)
+			_, err := openBytes(file)
+			var format *FormatError
+			if !errors.As(err, &format) || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v does not say %q", err, tt.want)
+			}
+			if err != nil && strings.ContainsAny(err.Error(), "\n\x1b") {
+				t.Errorf("error %q is not one clean line", err)
+			}
+		})
+	}
+}
+
+// Damage behind the headers is found when the page is read.
+func TestKdumpDamagedPages(t *testing.T) {
+	le := binary.LittleEndian
+	for _, tt := range []struct {
+		name   string
+		flags  uint32
+		spoil  func(file []byte, desc int)
+		reason Reason
+		want   string
+	}{
+		{"size 0", kdumpZlib, func(b []byte, d int) { le.PutUint32(b[d+8:], 0) }, Failed, "page descriptor: 0 bytes"},
+		{"size", kdumpZlib, func(b []byte, d int) { le.PutUint32(b[d+8:], math.MaxUint32) }, Failed, "page descriptor: 4294967295 bytes"},
+		{"raw size", 0, func(b []byte, d int) { le.PutUint32(b[d+8:], 4095) }, Failed, "page descriptor: 4095 bytes"},
+		{"offset in the headers", kdumpZlib, func(b []byte, d int) { le.PutUint64(b[d:], 8) }, Failed, "page descriptor: offset 0x8"},
+		{"offset behind the file", kdumpZlib, func(b []byte, d int) { le.PutUint64(b[d:], math.MaxUint64) }, Truncated, "belongs at offset 0xffff"},
+		{"flags", kdumpZlib, func(b []byte, d int) { le.PutUint32(b[d+12:], kdumpZlib|kdumpZstd) }, Failed, "unknown way (flags 0x21)"},
+		{"zlib data", kdumpZlib, func(b []byte, d int) { b[le.Uint64(b[d:])+20] ^= 1 }, Failed, "damaged page"},
+		{"zlib checksum", kdumpZlib, func(b []byte, d int) { b[int(le.Uint64(b[d:]))+int(le.Uint32(b[d+8:]))-1] ^= 1 }, Failed, "damaged page"},
+		{"zlib, short", kdumpZlib, func(b []byte, d int) { le.PutUint32(b[d+8:], 5) }, Failed, "damaged page"},
+		{"lzo, short", kdumpLZO, func(b []byte, d int) { le.PutUint32(b[d+8:], 5) }, Failed, "damaged page"},
+		{"snappy, short", kdumpSnappy, func(b []byte, d int) { le.PutUint32(b[d+8:], 5) }, Failed, "damaged page"},
+		{"zstd, short", kdumpZstd, func(b []byte, d int) { le.PutUint32(b[d+8:], 5) }, Failed, "damaged page"},
+		{"zlib as lzo", kdumpZlib, func(b []byte, d int) { le.PutUint32(b[d+12:], kdumpLZO) }, Failed, "damaged page"},
+		{"lzo as snappy", kdumpLZO, func(b []byte, d int) { le.PutUint32(b[d+12:], kdumpSnappy) }, Failed, "damaged page"},
+		{"snappy as zstd", kdumpSnappy, func(b []byte, d int) { le.PutUint32(b[d+12:], kdumpZstd) }, Failed, "damaged page"},
+		{"zstd as zlib", kdumpZstd, func(b []byte, d int) { le.PutUint32(b[d+12:], kdumpZlib) }, Failed, "damaged page"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			k := testKdump{flags: tt.flags, ram: testPages(40)}
+			file := k.bytes(t)
+			tt.spoil(file, k.layout.descs+24*kdumpDescSize)
+			img, err := openBytes(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkPages(t, img, k.ram, func(p int) (Reason, bool) { return tt.reason, p == 24 })
+			if err := img.ReadPhys(24*PageSize, make([]byte, 8)); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v does not say %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// Data that unpacks to more than a page is no page.
+func TestUnpackLongPage(t *testing.T) {
+	var d pageDecoder
+	page := make([]byte, PageSize)
+	for _, n := range []int{0, 1, PageSize - 1, PageSize + 1, 3 * PageSize} {
+		for _, flags := range []uint32{kdumpZlib, kdumpSnappy, kdumpZstd, kdumpLZO} {
+			if flags == kdumpLZO && n < 10 {
+				continue // our own packer cannot
+			}
+			if err := d.unpack(page, packPage(t, make([]byte, n), flags), flags); err == nil {
+				t.Errorf("flags %#x: %d bytes are a page", flags, n)
+			}
+		}
+	}
+	if err := d.unpack(page, packPage(t, page, kdumpZlib), kdumpZlib); err != nil {
+		t.Errorf("after failures: %v", err)
+	}
+}
+
+// A dump of a machine with 1 TiB costs what its bitmap costs.
+func TestKdumpLarge(t *testing.T) {
+	const pages, last = 1 << 28, 1<<28 - 5
+	k := testKdump{flags: kdumpZlib, ram: testPages(8)}
+	small := k.bytes(t)
+	le := binary.LittleEndian
+	head := bytes.Clone(small[:3*PageSize])
+	le.PutUint64(head[PageSize+96:], pages)
+	const bitmapBytes = pages / 8
+	le.PutUint32(head[436:], 2*bitmapBytes/PageSize)
+	descs := int64(3*PageSize + 2*bitmapBytes)
+	page := packPage(t, k.ram[:PageSize], kdumpZlib)
+	desc := make([]byte, kdumpDescSize)
+	le.PutUint64(desc, uint64(descs+kdumpDescSize))
+	le.PutUint32(desc[8:], uint32(len(page)))
+	le.PutUint32(desc[12:], kdumpZlib)
+	bit := []byte{1 << (last % 8)}
+	r := &sparseReader{size: descs + kdumpDescSize + int64(len(page)), pieces: map[int64][]byte{
+		0: head, 3*PageSize + last/8: bit, 3*PageSize + bitmapBytes + last/8: bit, descs: desc, descs + kdumpDescSize: page,
+	}}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	img, err := OpenReaderAt(r, r.size, "large")
+	if err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, PageSize)
+	if err := img.ReadPhys(last*PageSize, buf); err != nil || !bytes.Equal(buf, k.ram[:PageSize]) {
+		t.Errorf("the last page: %v", err)
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 4<<20 {
+		t.Errorf("%d bytes allocated", n)
+	}
+	if n := len(img.phys.(*kdumpMemory).bitmap.ranks) * 8; n > bitmapBytes/64 {
+		t.Errorf("ranks of %d bytes", n)
+	}
+	if n := 0; true {
+		for range img.PhysRanges() {
+			n++
+		}
+		if n != 1 {
+			t.Errorf("%d ranges", n)
+		}
+	}
+}
+
+func TestPageBitmap(t *testing.T) {
+	const pages = 3*rankPages + 77
+	file := make([]byte, 4*rankLine+64)
+	x := uint32(7)
+	for i := range file {
+		x = x*1664525 + 1013904223
+		file[i] = byte(x >> 24 & (x >> 16))
+		if i/500%2 == 1 {
+			file[i] = byte(0 - x>>31)
+		}
+	}
+	f := newCoreFile(bytes.NewReader(file), int64(len(file)), true)
+	b, stray, err := readPageBitmap(f, 0, pages, 0)
+	if err != nil || stray != -1 {
+		t.Fatal(stray, err)
+	}
+	n := uint64(0)
+	bit := func(p int) bool { return p < pages && file[p/8]>>(p%8)&1 != 0 }
+	for p := range pages + 3 {
+		rank, set, err := b.rank(uint64(p))
+		if err != nil || rank != n || set != bit(p) {
+			t.Fatalf("page %d: rank %d %v, %v; want %d", p, rank, set, err, n)
+		}
+		if bit(p) {
+			n++
+		}
+		if p%13 == 0 {
+			want := 0
+			for want < 1000 && bit(p+want) {
+				want++
+			}
+			if got, err := b.run(uint64(p), 1000); err != nil || got != uint64(want) {
+				t.Fatalf("page %d: run %d, %v; want %d", p, got, err, want)
+			}
+		}
+	}
+	if b.count() != n {
+		t.Errorf("count %d, want %d", b.count(), n)
+	}
+}
