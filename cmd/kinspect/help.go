@@ -10,6 +10,7 @@ import (
 const flagHelp = `flags, before or after the command:
   --core FILE    a dump or snapshot instead of the running kernel (ELF, also .zst)
   --symbols FILE symbols from a System.map, a saved /proc/kallsyms or a vmlinux
+  --btf FILE     types from a copy of /sys/kernel/btf/vmlinux, or a vmlinux
   --netns X      look in this network namespace: a name of ip netns, a process,
                  an inode number, init_net, or all
   --json         print one JSON object

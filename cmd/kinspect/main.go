@@ -137,8 +137,5 @@ func (a *app) main(args []string) (int, error) {
 	if a.options.around != "" && c.name != "sym" {
 		return exitFailed, usagef("--around belongs to sym: kinspect sym --around 10 ADDR")
 	}
-	if a.options.symbols != "" && (c.name != "sym" || a.options.core != "") {
-		return exitFailed, usagef("--symbols belongs to sym without --core")
-	}
 	return c.run(a, rest)
 }

@@ -9,6 +9,7 @@ import (
 type options struct {
 	core    string
 	symbols string
+	btf     string
 	around  string
 	netns   string
 	output  string
@@ -63,6 +64,8 @@ func (o *options) text(name string) *string {
 		return &o.core
 	case "symbols":
 		return &o.symbols
+	case "btf":
+		return &o.btf
 	case "around":
 		return &o.around
 	case "netns":

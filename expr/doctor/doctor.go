@@ -126,7 +126,11 @@ func (r *Report) types(k *value.Kernel) bool {
 		r.addErr("types (BTF)", Missing, err)
 		return false
 	}
-	r.add("types (BTF)", OK, "", "%d types of vmlinux", types.NumTypes())
+	from := "vmlinux"
+	if file := k.TypesFile(); file != "" {
+		from = file
+	}
+	r.add("types (BTF)", OK, "", "%d types of %s", types.NumTypes(), from)
 	return true
 }
 
