@@ -54,7 +54,13 @@ func (r *Report) addErr(item string, s Status, err error) {
 		r.add(item, s, h.Do, "%s: %s", h.What, h.Why)
 		return
 	}
-	r.add(item, s, "", "%v", err)
+	r.add(item, s, fallbacks[item], "%v", err)
+}
+
+// fallbacks say what can be done without.
+var fallbacks = map[string]string{
+	"symbols":     "give a System.map or a saved /proc/kallsyms with --symbols; without symbols, mem(ADDRESS, LENGTH) reads memory, and with --btf cast('TYPE *', ADDRESS) gives it a type",
+	"types (BTF)": "give types with --btf; without, mem(ADDRESS, LENGTH) reads memory",
 }
 
 // NotOpened reports on a kernel that could not be opened.
@@ -70,10 +76,11 @@ func Examine(s *knet.Stack) *Report {
 	r := &Report{Source: value.Printable(k.Image.Source()), Kernel: k.Release(), Status: OK, Items: []Item{}}
 	r.add("memory", OK, "", "%s opens", r.Source)
 	r.vmcoreinfo(k)
-	if !r.symbols(k) {
+	named := r.symbols(k)
+	if !named && k.TypesFile() == "" {
 		return r
 	}
-	if !r.types(k) {
+	if !r.types(k) || !named {
 		return r
 	}
 	r.moduleTypes(k)

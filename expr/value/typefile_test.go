@@ -11,16 +11,12 @@ import (
 	"testing"
 
 	"kinspect/kmem"
+	"kinspect/testdata/kernels"
 )
 
-// open opens one of the snapshots.
 func openSnapshot(t *testing.T, series string) *Kernel {
 	t.Helper()
-	img, err := kmem.Open("../../testdata/snapshots/incident-" + series + ".elf.zst")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = img.Close() })
+	img := kernels.Open(t, series)
 	return New(img, img)
 }
 
@@ -75,10 +71,9 @@ func btfELF(data []byte, name string, typ elf.Type) []byte {
 
 // Types from a file fit the kernel that they are of, and no other.
 func TestUseTypes(t *testing.T) {
-	all := []string{"6.1", "6.12", "7.3"}
-	for _, from := range all {
+	for _, from := range kernels.Series {
 		path, data := ownBTF(t, openSnapshot(t, from))
-		for _, to := range all {
+		for _, to := range kernels.Series {
 			k := openSnapshot(t, to)
 			err := k.UseTypes(path)
 			if from != to {
