@@ -2,8 +2,6 @@ package expr
 
 import (
 	"errors"
-	"fmt"
-	"regexp"
 	"runtime"
 	"strings"
 
@@ -19,7 +17,7 @@ func (s *Session) compile(text string) (*vm.Program, *Error) {
 	if err != nil {
 		return nil, err
 	}
-	tree, err := parse(src)
+	tree, err := s.parse(src)
 	if err != nil {
 		return nil, err
 	}
@@ -37,18 +35,31 @@ func (s *Session) compile(text string) (*vm.Program, *Error) {
 	return program, nil
 }
 
-// parse calls expr-lang's parser, which panics on some incomplete expressions.
-func parse(src *source) (tree *parser.Tree, err *Error) {
+// parse calls expr-lang's parser. Where it stumbles over a predicate of max, min or
+// mean, to which it gives none, it gets to see a function that has one instead.
+func (s *Session) parse(src *source) (*parser.Tree, *Error) {
+	for {
+		tree, err := parse(src.text)
+		if err == nil {
+			return tree, nil
+		}
+		if !src.lendPredicate(err) {
+			return nil, s.parseError(src, err)
+		}
+	}
+}
+
+// errIncomplete is what an incomplete expression is to a parser that panics.
+var errIncomplete = errors.New("the expression is not complete")
+
+// parse is expr-lang's parser, which panics on some incomplete expressions.
+func parse(text string) (tree *parser.Tree, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			tree, err = nil, errorAt("", len(src.user), "the expression is not complete")
+			tree, err = nil, errIncomplete
 		}
 	}()
-	tree, perr := parser.Parse(src.text)
-	if perr != nil {
-		return nil, parseError(src, perr)
-	}
-	return tree, nil
+	return parser.Parse(text)
 }
 
 // internal is the error for what should not happen, without the stack that
@@ -75,94 +86,4 @@ func runError(err error) *Error {
 		return &Error{Msg: "the expression needs too much memory: it makes too many list elements", Column: at.From}
 	}
 	return &Error{Msg: at.Message, Column: at.From}
-}
-
-// tokenText takes the token out of messages of expr-lang's parser.
-var tokenText = regexp.MustCompile(`^unexpected token (\w+)(?:\((?s:.*)\))?$`)
-
-// parseError says in the user's terms what the parser stumbled over.
-func parseError(src *source, err error) *Error {
-	var at *file.Error
-	if !errors.As(err, &at) {
-		return internal(err)
-	}
-	col := min(at.From, len(src.user))
-	m := tokenText.FindStringSubmatch(at.Message)
-	if m == nil {
-		msg := at.Message
-		switch {
-		case msg == "literal not terminated":
-			return errorAt("", stringStart(src), "this string has no end")
-		case strings.HasPrefix(msg, "unrecognized character"):
-			return errorAt("", col, "%s", hint(src, col))
-		case msg == "wrap predicate with brackets { and }":
-			msg = "a predicate of several expressions needs braces around it: { … }"
-		}
-		return errorAt("", col, "%s", msg)
-	}
-	if m[1] == "EOF" {
-		return errorAt("", len(src.user), "the expression is not complete")
-	}
-	return errorAt("", col, "%s", hint(src, col))
-}
-
-// stringStart finds the string that does not end.
-func stringStart(src *source) int {
-	for i := 0; i < len(src.user); {
-		switch r := src.user[i]; {
-		case r == '\'' || r == '"' || r == '`':
-			end := skipString(src.user, i)
-			if end == len(src.user) && (end == i+1 || src.user[end-1] != r) {
-				return i
-			}
-			i = end
-		case r == '/' && i+1 < len(src.user) && (src.user[i+1] == '/' || src.user[i+1] == '*'):
-			i = skipComment(src.user, i)
-		default:
-			i++
-		}
-	}
-	return len(src.user)
-}
-
-// hint says what stands at a column where it makes no sense, and what to write
-// instead where it is C that the language does not have.
-func hint(src *source, col int) string {
-	rest := string(src.user[col:])
-	before := strings.TrimRight(string(src.user[:col]), " \t")
-	has := func(op string) bool { return strings.HasPrefix(rest, op) }
-	prev := func(op string) bool { return strings.HasSuffix(before, op) }
-	switch {
-	case has("<<") || has("<") && prev("<"):
-		return "<< is not an operator here: bitshl(a, n)"
-	case has(">>") || has(">") && prev(">"):
-		return ">> is not an operator here: bitshr(a, n)"
-	case has("&&") || has("||"):
-	case has("&"):
-		return "& is not an operator here: bitand(a, b), or addr(x) for the address of x"
-	case has("~"):
-		return "~ is not an operator here: bitnot(a)"
-	case prev("|"):
-		return "| passes a value on to a function, as in list | filter(…): the bitwise operator is bitor(a, b)"
-	case has("*"):
-		return "* here: deref(p) is what p points to"
-	case has(":"):
-		return ": does not fit here; a map as the result of a predicate needs braces of its own, { {key: value} }"
-	case has("="):
-		return "= alone means nothing here: == compares"
-	case prev("struct") || prev("union") || prev("enum"):
-		return "types are written in quotes: cast('struct net_device *', x), sizeof('struct net_device')"
-	}
-	return fmt.Sprintf("%s does not fit here", wordAt(src.user[col:]))
-}
-
-// wordAt names the first word or character of the rest.
-func wordAt(rest []rune) string {
-	if len(rest) == 0 {
-		return "the end"
-	}
-	if end := skipWord(rest, 0); end > 0 {
-		return string(rest[:min(end, 40)])
-	}
-	return fmt.Sprintf("%q", string(rest[:1]))
 }

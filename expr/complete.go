@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"kinspect/btf"
 	"kinspect/expr/value"
 )
 
@@ -136,6 +137,9 @@ func (c *completer) complete() (start int, names []string) {
 	if prefix == "" || !c.s.open() {
 		return start, names
 	}
+	if vars := c.perCPUVariables(start, prefix); len(vars) > 0 {
+		return start, append(vars, names...)
+	}
 	for _, n := range value.GlobalNames() {
 		if strings.HasPrefix(n, prefix) && n != prefix {
 			if _, ok := c.s.kernel.LookupSymbol(n); ok {
@@ -148,6 +152,34 @@ func (c *completer) complete() (start int, names []string) {
 	}
 	slices.Sort(names)
 	return start, slices.Compact(names)
+}
+
+// perCPUVariables completes what per_cpu takes first, where the cursor is there.
+// Of vmlinux's variables BTF has those per CPU, or few others.
+func (c *completer) perCPUVariables(start int, prefix string) []string {
+	open, commas := c.enclosing(len(c.toks))
+	if prefix != "" {
+		open, commas = c.enclosing(len(c.toks) - 1)
+	}
+	if !c.is(open, "(") || !c.isWord(open-1) || c.text(c.toks[open-1]) != "per_cpu" || commas != 0 ||
+		strings.TrimSpace(string(c.src[c.toks[open].end:start])) != "" {
+		return nil
+	}
+	types, err := c.s.kernel.Types()
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, n := range append(types.NamesWithPrefix(btf.Vars, prefix, maxCompletions), value.GlobalNames()...) {
+		if !strings.HasPrefix(n, prefix) {
+			continue
+		}
+		if v, err := c.s.kernel.Global(n); err == nil && v.IsPerCPU() {
+			names = append(names, n)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // functions are completed with their bracket, and both where they take nothing.

@@ -32,6 +32,8 @@ func TestCompleteFunctions(t *testing.T) {
 		{"[{abc: 1}] | map(.a¦", "[{abc: 1}] | map(.", "abc", ""},
 		{"map([{abc: {def: 1}}], .abc.d¦)", "map([{abc: {def: 1}}], .abc.", "def", ")"},
 		{"map([{abc: {def: 1}}], #.abc.d¦)", "map([{abc: {def: 1}}], #.abc.", "def", ")"},
+		{"[{abc: 1}] | max(.a¦)", "[{abc: 1}] | max(.", "abc", ")"},
+		{"mean([{abc: 1}], .a¦)", "mean([{abc: 1}], .", "abc", ")"},
 		{"({abc: 1}).a¦", "({abc: 1}).", "abc", ""},
 		{"[{abc: 1}][0].a¦", "[{abc: 1}][0].", "abc", ""},
 	} {

@@ -30,6 +30,8 @@
 //	    Comparisons chain as in mathematics: a < b < c is a < b && b < c.
 //	  - sum does not wrap at the width of its elements, and min, max, sort and
 //	    sortBy order by mathematical value.
+//	  - ** is exact: of integers it is what holds the result, up to 64 bits, and an
+//	    error beyond. A negative exponent needs a base with a fraction, 2.0 ** -1.
 //
 // C's & | ^ ~ << >>, casts, sizeof and offsetof are functions: bitand, bitor,
 // bitxor, bitnot, bitshl, bitshr, cast, sizeof, offsetof. "|" passes a value on

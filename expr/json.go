@@ -7,6 +7,7 @@ import (
 
 	"kinspect/btf"
 	"kinspect/expr/value"
+	"kinspect/kmem"
 )
 
 // maxJSON bounds the values in one result's JSON.
@@ -14,10 +15,12 @@ const maxJSON = 1 << 20
 
 // JSON is the result as encoding/json takes it, one object:
 //
-//	{"value": …, "type": "u64", "note": …, "warnings": […]}
+//	{"value": …, "type": "u64", "symbol": …, "note": …, "warnings": […]}
 //
-// type is the C type of a value of the kernel and absent otherwise; note and
-// warnings are absent where there are none. Within value:
+// type is the C type of a value of the kernel and absent otherwise; symbol is
+// there for a function and a pointer to one, as "bond_handle_frame+0x0 [bonding]",
+// where the address has one; note and warnings are absent where there are none.
+// Within value:
 //
 //   - integers and bit-fields are numbers, exactly, up to 64 bits; booleans are
 //     booleans;
@@ -37,6 +40,9 @@ func (r Result) JSON() (any, error) {
 	out := map[string]any{"value": j.any(r.Value)}
 	if v, ok := r.Value.(value.Value); ok {
 		out["type"] = value.Printable(v.Type().String())
+		if s := functionSymbol(v); s != "" {
+			out["symbol"] = s
+		}
 	}
 	if n := r.Note(); n != "" {
 		out["note"] = n
@@ -45,6 +51,28 @@ func (r Result) JSON() (any, error) {
 		out["warnings"] = r.Warnings
 	}
 	return out, j.err
+}
+
+// functionSymbol names the function that v is, or points to; else it is empty.
+func functionSymbol(v value.Value) string {
+	k := v.Kernel()
+	if k == nil || k.Image == nil {
+		return ""
+	}
+	var a kmem.Addr
+	switch t := btf.Underlying(v.Type()).(type) {
+	case *btf.FuncProto:
+		a, _ = v.Addr()
+	case *btf.Pointer:
+		if _, ok := btf.Underlying(t.Target()).(*btf.FuncProto); !ok {
+			return ""
+		}
+		a, _ = v.Pointer() // what cannot be read has been told
+	}
+	if _, _, ok := k.SymbolAt(a); !ok {
+		return ""
+	}
+	return k.Symbolize(a)
 }
 
 type jsonWriter struct {

@@ -42,6 +42,11 @@ var kernelCases = [][2]string{
 	{"netdevs() | filter(.rx_dropped > 0) | map(.name)", `["veth1", "bond0"]`},
 	{"netdevs() | filter(.name == 'bond0') | map(.mtu)", "[1500]"},
 	{"netdevs() | sum(.rx_dropped)", "(unsigned long)53"},
+	{"netdevs() | max(.mtu)", "(unsigned int)65536"},
+	{"min(netdevs(), .mtu)", "(unsigned int)1500"},
+	{"netdevs() | mean(.mtu) > 1500", "true"},
+	{"(netdevs() | find(.rx_dropped == 48)).name", `(char [16])"bond0"`},
+	{"netdevs() | find(.mtu > 1).name", "error: what a pipe gives needs brackets around it before its members and elements: (… | find(…)).name"},
 	{"netdevs() | sortBy(.rx_dropped, 'desc') | take(2) | map(.name)", `["bond0", "veth1"]`},
 	{"netdevs() | filter(.mtu > 60000) | map(.name) | first() == 'lo'", "true"},
 	{"keys(netdevs() | groupBy(.mtu))", `["1500", "65536"]`},
@@ -53,6 +58,7 @@ var kernelCases = [][2]string{
 	{"per_cpu(softnet_data, 0).processed", "(unsigned int)…"},
 	{"cpus()", "[0, 1]"},
 	{"per_cpu(softnet_data, 9)", "error: there is no CPU 9: the possible ones are 0-1"},
+	{"softnet_data", "<per-CPU variable at 0x…"},
 	{"softnet_data.processed + 1", "error: this is a per-CPU variable: say which CPU's, as in per_cpu(NAME, 0)"},
 	{"netdev('lo').lstats.packets", "error: the struct pcpu_lstats * is a per-CPU pointer: per_cpu(…, CPU) is what one CPU has behind it"},
 	{"type(per_cpu(netdev('lo').lstats, 1))", `"struct pcpu_lstats"`},
@@ -129,6 +135,7 @@ func testJSON(t *testing.T, s *Session) {
 		{"NETREG_REGISTERED", `{"type":"enum netdev_reg_state","value":"NETREG_REGISTERED"}`},
 		{"0xffffffffffffffff", `{"value":18446744073709551615}`},
 		{"netdev('lo').rx_handler", `{"type":"rx_handler_func_t *","value":"0x0"}`},
+		{"[netdev('lo').rx_handler]", `{"value":["0x0"]}`},
 		{"[true, nil, 1.5, -1]", `{"value":[true,null,1.5,-1]}`},
 		{"{a: 'x'}", `{"value":{"a":"x"}}`},
 		{"'\x1b[2J\\\\'", `{"value":"\\x1b[2J\\\\"}`},
@@ -146,6 +153,17 @@ func testJSON(t *testing.T, s *Session) {
 		out, err := json.Marshal(j)
 		if err != nil || string(out) != c[1] {
 			t.Errorf("%s\n got %s %v\nwant %s", c[0], out, err, c[1])
+		}
+	}
+	// Functions, and pointers to them, have a symbol beside their address.
+	for _, src := range []string{"netdev('veth0').rx_handler", "bond_handle_frame"} {
+		r, err := s.Eval(context.Background(), src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		j, err := r.JSON()
+		if got := j.(map[string]any)["symbol"]; err != nil || got != "bond_handle_frame+0x0 [bonding]" {
+			t.Errorf("%s: symbol %v, %v", src, got, err)
 		}
 	}
 	// A whole device: no error, and its members by their names.
@@ -188,6 +206,46 @@ func testCompleteKernel(t *testing.T, s *Session) {
 		_, names, _ := completeAt(s, c[0])
 		if !slices.Contains(names, c[1]) {
 			t.Errorf("%s: %q lacks %s", c[0], names, c[1])
+		}
+	}
+}
+
+// TestCompletePerCPU checks that per_cpu's first argument completes to what is per
+// CPU alone, where there is some.
+func TestCompletePerCPU(t *testing.T) {
+	eachKernel(t, func(t *testing.T, s *Session) {
+		for _, c := range []struct {
+			line      string
+			has, lack string
+		}{
+			{"per_cpu(softnet_d¦", "softnet_data", ""},
+			{"per_cpu(soft¦", "softnet_data", "softirq_vec"},
+			{"1 + per_cpu( soft¦, 0).processed", "softnet_data", "softirq_vec"},
+			{"per_cpu(init_ne¦", "init_net", ""},
+			{"per_cpu(softnet_data, soft¦", "softirq_vec", ""},
+			{"per_cpu(1 + soft¦", "softirq_vec", ""},
+			{"soft¦", "softirq_vec", ""},
+		} {
+			_, names, _ := completeAt(s, c.line)
+			if !slices.Contains(names, c.has) || slices.Contains(names, c.lack) {
+				t.Errorf("%s: %q: want %s, not %s", c.line, names, c.has, c.lack)
+			}
+		}
+	})
+}
+
+// TestPerCPUText checks that the text of a per-CPU variable says what to write.
+func TestPerCPUText(t *testing.T) {
+	s := testKernel(t, "6.12")
+	for src, want := range map[string]string{
+		"softnet_data":                  "per_cpu(softnet_data, 0)",
+		" softnet_data.processed":       "per_cpu(softnet_data, 0).processed",
+		"softnet_data.poll_list.next":   "per_cpu(softnet_data, 0).poll_list.next",
+		"[softnet_data]":                "per_cpu(…, CPU)",
+		"true ? softnet_data : jiffies": "per_cpu(…, CPU)",
+	} {
+		if got := eval(s, src); !strings.Contains(got, want+" gives one CPU's") {
+			t.Errorf("%s: %s lacks %s", src, got, want)
 		}
 	}
 }

@@ -1,8 +1,10 @@
 package expr
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"math/big"
 
 	"kinspect/btf"
 	"kinspect/expr/value"
@@ -144,31 +146,67 @@ func computeFloat(op string, a, b float64) (any, error) {
 		}
 		return a / b, nil
 	case "**":
-		return math.Pow(a, b), nil
+		p := math.Pow(a, b)
+		switch {
+		case math.IsNaN(p) && !math.IsNaN(a) && !math.IsNaN(b):
+			return nil, fmt.Errorf("%g ** %g is no real number", a, b)
+		case math.IsInf(p, 0) && a == 0:
+			return nil, value.ErrDivide
+		case math.IsInf(p, 0) && !math.IsInf(a, 0) && !math.IsInf(b, 0):
+			return nil, fmt.Errorf("%g ** %g is too large for a number with a fraction: 1.8e308 is the limit", a, b)
+		}
+		return p, nil
 	}
 	return nil, fmt.Errorf("no operator %s for numbers with a fraction", op)
 }
 
-// power multiplies: the language's ** has no counterpart in C.
+// power is a to the b, exactly: ** has no counterpart in C, and so none of its
+// wrapping. The result has a's type where it fits into that, after promotion, else
+// it is long or unsigned long.
 func power(a, b number, k *value.Kernel) (any, error) {
-	e, ok := b.int64()
-	if !ok || e < 0 || e > 64 {
-		return nil, fmt.Errorf("an exponent is between 0 and 64")
+	base, exponent := a.big(), b.big()
+	if exponent.Sign() < 0 {
+		return nil, errors.New("a negative exponent makes a fraction: write the base with one, as in 2.0 ** -1")
 	}
-	if k == nil && a.isInt() {
-		a.Size, a.Signed = 8, true
+	// No base but these stays within 64 bits for longer than 64 steps.
+	if base.CmpAbs(big.NewInt(1)) > 0 && exponent.Cmp(big.NewInt(64)) > 0 {
+		return nil, fmt.Errorf("%s ** %s does not fit into 64 bits: %s.0 ** %s is an approximation", base, exponent, base, exponent)
 	}
-	n := value.Num{Bits: 1, Size: a.Size, Signed: a.Signed}
-	for range e {
-		var err error
-		if n, err = value.Compute("*", n, a.Num); err != nil {
-			return nil, err
-		}
+	// The base's powers repeat by two for 0, 1 and -1.
+	if base.CmpAbs(big.NewInt(1)) <= 0 && exponent.Cmp(big.NewInt(64)) > 0 {
+		exponent = big.NewInt(64 + int64(exponent.Bit(0)))
+	}
+	p := new(big.Int).Exp(base, exponent, nil)
+	size, signed := max(a.Size, 4), a.Signed || a.Size < 4
+	var n value.Num
+	switch bits := uint(8 * size); {
+	case signed && fitsSigned(p, bits):
+		n = value.Num{Bits: uint64(p.Int64()), Size: size, Signed: true}
+	case !signed && p.BitLen() <= int(bits):
+		n = value.Num{Bits: p.Uint64(), Size: size}
+	case signed && p.IsInt64():
+		n = value.Num{Bits: uint64(p.Int64()), Size: 8, Signed: true}
+	case p.IsUint64():
+		n = value.UintNum(p.Uint64())
+	default:
+		return nil, fmt.Errorf("%s ** %s does not fit into 64 bits: %s.0 ** %s is an approximation", base, exponent, base, exponent)
 	}
 	if k == nil && n.Signed {
 		return small(n), nil
 	}
 	return result(n, k), nil
+}
+
+func fitsSigned(p *big.Int, bits uint) bool {
+	return p.IsInt64() && p.Int64()<<(64-bits)>>(64-bits) == p.Int64()
+}
+
+// big is the mathematical value of an integer.
+func (n number) big() *big.Int {
+	if n.Signed {
+		return big.NewInt(int64(n.Bits))
+	}
+	return new(big.Int).SetUint64(n.Bits)
 }
 
 // order is the mathematical order of two numbers, whatever their types: unlike

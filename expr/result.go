@@ -2,6 +2,7 @@ package expr
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -20,6 +21,8 @@ import (
 type Result struct {
 	Value    any
 	Warnings []string // what the user should know beside the result
+
+	src string // the expression
 }
 
 // Printer is a result that knows how to print itself. Its text must be safe for
@@ -53,10 +56,28 @@ func (r Result) Text(f value.Format) (string, error) {
 		print = func(f value.Format) (string, error) { return briefValue(v, f) }
 	}
 	out, err := print(f)
+	if v.IsPerCPU() {
+		out = strings.Replace(out, anyPerCPU, r.onePerCPU(), 1)
+	}
 	if n := v.Note(); n != "" {
 		out += "  /* " + n + " */"
 	}
 	return value.Scrub(out), err
+}
+
+// anyPerCPU is how the text of a per-CPU variable, which does not know its name,
+// calls one CPU's copy.
+const anyPerCPU = "per_cpu(…, CPU)"
+
+// perCPUPath is a variable's name, and what of it is asked for.
+var perCPUPath = regexp.MustCompile(`^\s*([A-Za-z_]\w*)((?:\.|->|\[)[\w.\[\]>-]*)?\s*$`)
+
+// onePerCPU is the expression to write instead of the result's own.
+func (r Result) onePerCPU() string {
+	if m := perCPUPath.FindStringSubmatch(r.src); m != nil {
+		return "per_cpu(" + m[1] + ", 0)" + m[2]
+	}
+	return anyPerCPU
 }
 
 // briefText prints a part of a result.

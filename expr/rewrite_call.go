@@ -109,6 +109,9 @@ func (r *rewriter) builtin(n *ast.BuiltinNode) ast.Node {
 	if len(n.Arguments) == 0 {
 		return r.function(n, n.Name, nil)
 	}
+	if name, ok := r.src.lent[loc.From]; ok {
+		return call(name, loc, r.loop(n, "map", r.predicate(n, false)))
+	}
 	switch n.Name {
 	case "all", "any", "none", "one", "filter", "find", "findIndex", "findLast", "findLastIndex":
 		return r.loop(n, n.Name, r.predicate(n, true))

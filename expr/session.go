@@ -98,7 +98,7 @@ func (s *Session) Eval(ctx context.Context, src string) (Result, error) {
 		err.Src, err.Msg = src, value.Scrub(err.Msg)
 		return Result{Warnings: s.warnings}, err
 	}
-	return Result{Value: v, Warnings: s.warnings}, nil
+	return Result{Value: v, Warnings: s.warnings, src: src}, nil
 }
 
 func (s *Session) begin(ctx context.Context) {

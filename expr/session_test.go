@@ -123,6 +123,12 @@ func TestErrorColumn(t *testing.T) {
 		{"nosuch(1)", 0},
 		{"1 |2", 3},
 		{"#nope", 0},
+		{"'ä' | upper", 6},
+		{"'ä' | upper | lower()", 6},
+		{"1 + 1.5e999 + 2", 4},
+		{"1e400", 0},
+		{"[1] | max(.a).b", 13},
+		{"netdev bond0", 7},
 	} {
 		_, err := s.Eval(context.Background(), c.src)
 		var e *Error

@@ -23,6 +23,7 @@ type source struct {
 	user  []rune
 	text  string
 	nums  map[int]value.Num // literals that text replaces by an identifier, by rune
+	lent  map[int]string    // calls that text has under another name, see lendPredicate
 	depth int               // of open brackets, while scanning
 }
 

@@ -50,7 +50,7 @@ func (f *coreFile) readAt(off uint64, buf []byte) error {
 	for at := int64(off); len(buf) > 0; {
 		line, err := f.line(at &^ (cacheLine - 1))
 		if err != nil {
-			return err
+			return f.pread(at, buf) // what cannot be read may be the line's other bytes
 		}
 		n := copy(buf, line.data[min(int(at&(cacheLine-1)), len(line.data)):])
 		if n == 0 {
@@ -59,6 +59,26 @@ func (f *coreFile) readAt(off uint64, buf []byte) error {
 		buf, at = buf[n:], at+int64(n)
 	}
 	return nil
+}
+
+// view returns the n bytes at off, at most a line of those that begin at off, which is a
+// multiple of cacheLine. Nobody may change them.
+func (f *coreFile) view(off uint64, n int) ([]byte, error) {
+	if f.cache == nil || off%cacheLine != 0 || off > math.MaxInt64 {
+		buf := make([]byte, n)
+		return buf, f.readAt(off, buf)
+	}
+	if int64(off) >= f.size {
+		return nil, io.ErrUnexpectedEOF
+	}
+	line, err := f.line(int64(off))
+	if err != nil {
+		return nil, err
+	}
+	if len(line.data) < n {
+		return nil, io.ErrUnexpectedEOF
+	}
+	return line.data[:n], nil
 }
 
 // line returns the line of the file at off, which is a multiple of cacheLine.

@@ -21,6 +21,7 @@ const (
 	sectHeaderSize = 64
 	noteHeaderSize = 12
 	pnXNum         = 0xffff
+	elfIncomplete  = 1 // of e_flags: makedumpfile ran out of space
 
 	// maxProgHeaders bounds the segments of a file, and so the memory that opening
 	// one takes: a dump has some ten thousand at worst, a snapshot 131,072.
@@ -50,6 +51,8 @@ func (e *FormatError) Error() string {
 type elfCore struct {
 	loads []elf.ProgHeader // PT_LOADs in file order
 	notes []coreNote
+	// remarks are for the user: see Image.Remarks.
+	remarks []string
 }
 
 // coreNote is where a note's descriptor is; its bytes are read on demand.
@@ -103,8 +106,6 @@ func (p *coreParser) read(off uint64, buf []byte, what string) error {
 
 // foreign names file formats that a user may take for an ELF dump.
 var foreign = []struct{ magic, what string }{
-	{"KDUMP   ", "is a kdump-compressed dump (makedumpfile, or QEMU's kdump formats), which kinspect does not read yet: dump in ELF format instead (makedumpfile -E, dump-guest-memory without -z)"},
-	{"makedumpfile\x00", "is a flattened kdump-compressed dump, which kinspect does not read yet: dump in ELF format instead (makedumpfile -E, dump-guest-memory without -z)"},
 	{"\x1f\x8b", "is compressed with gzip: unpack it first (of compressed files kinspect reads zstd)"},
 	{"\xfd7zXZ\x00", "is compressed with xz: unpack it first (of compressed files kinspect reads zstd)"},
 }
@@ -146,6 +147,9 @@ func (p *coreParser) header() (phoff, phnum uint64, err error) {
 	}
 	if size := le.Uint16(head[54:]); size != progHeaderSize {
 		return 0, 0, p.errorf(54, "damaged ELF header: program headers of %d bytes, not %d", size, progHeaderSize)
+	}
+	if le.Uint32(head[48:])&elfIncomplete != 0 {
+		p.core.remarks = append(p.core.remarks, remarkIncomplete)
 	}
 	phoff, phnum = le.Uint64(head[32:]), uint64(le.Uint16(head[56:]))
 	if phnum == pnXNum {

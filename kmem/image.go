@@ -26,11 +26,14 @@ type Image struct {
 	source string
 	live   bool
 
-	virt, phys segmentMap
-	tables     *pageTables // nil on a live kernel, a snapshot, or where tablesErr says why
-	tablesErr  error
+	virt      segmentMap
+	phys      physMemory
+	noPhys    bool        // phys holds nothing
+	tables    *pageTables // nil on a live kernel, a snapshot, or where tablesErr says why
+	tablesErr error
 
 	core     *elfCore
+	remarks  []string
 	info     *VMCoreInfo
 	infoErr  error
 	snapshot *SnapshotInfo
@@ -41,31 +44,63 @@ type Image struct {
 	host        hostPaths
 }
 
-// newImage reads headers and notes. name is what the user called the file.
+// newImage reads the headers and notes of an ELF core. name is what the user called
+// the file.
 func newImage(f *coreFile, name string, live bool) (*Image, error) {
 	core, err := parseELFCore(f, name)
 	if err != nil {
 		return nil, err
 	}
 	img := &Image{file: f, source: name, live: live, core: core, host: defaultHost}
-	img.readVMCoreInfo()
-	if err := img.readSnapshotInfo(); err != nil {
+	if err := img.readNotes(); err != nil {
 		return nil, err
 	}
-	img.virt, img.phys = addressSpaces(core.loads, f.size, img.snapshot != nil)
+	virt, phys := addressSpaces(core.loads, f.size, img.snapshot != nil)
+	img.virt, img.phys, img.noPhys = virt, &segmentMemory{img: img, segs: phys}, len(phys.segs) == 0
+	img.remarks = core.remarks
+	img.findTables(nil)
+	return img, nil
+}
+
+// newKdumpImage opens a kdump-compressed dump, of one file or of several.
+func newKdumpImage(files []kdumpFile) (*Image, error) {
+	memory, err := newKdumpMemory(files)
+	if err != nil {
+		return nil, err
+	}
+	first := files[0] // by pages now
+	core, err := kdumpCore(first.f, first.name, first.head)
+	if err != nil {
+		return nil, err
+	}
+	img := &Image{file: first.f, source: first.name, core: core, host: defaultHost, phys: memory, remarks: memory.remarks()}
+	if err := img.readNotes(); err != nil {
+		return nil, err
+	}
+	img.findTables(&first.head.physBase)
+	return img, nil
+}
+
+func (img *Image) readNotes() error {
+	img.readVMCoreInfo()
+	return img.readSnapshotInfo()
+}
+
+// findTables finds the page tables, or the reason why there are none. physBase is
+// what the file's header says of it, nil where it says nothing.
+func (img *Image) findTables(physBase *uint64) {
 	switch {
 	case img.live:
-		img.tablesErr = errors.New("no segment of " + name + " covers it")
+		img.tablesErr = errors.New("no segment of " + img.source + " covers it")
 	case img.snapshot != nil:
-	case len(img.phys.segs) == 0:
+	case img.noPhys:
 		img.tablesErr = errors.New("no segment of the dump covers it, and the dump holds no physical memory to find page tables in")
 	default:
-		img.tables, img.tablesErr = newPageTables(img.info, img.readPhys)
+		img.tables, img.tablesErr = newPageTables(img.info, physBase, img.readPhys)
 		if img.infoErr != nil {
 			img.tablesErr = fmt.Errorf("%w (%w)", img.tablesErr, img.infoErr)
 		}
 	}
-	return img, nil
 }
 
 // noteBytes reads a note whole. The headers' reader checked that the file holds it.
@@ -102,6 +137,10 @@ func (img *Image) Source() string { return img.source }
 // VMCoreInfo is the kernel's note about itself, nil where the file has none that
 // can be read. Then only addresses within virtual segments can be read.
 func (img *Image) VMCoreInfo() *VMCoreInfo { return img.info }
+
+// Remarks are what a user should know of the file before trusting that it has an
+// answer: that it is incomplete, for one. Each is a line.
+func (img *Image) Remarks() []string { return img.remarks }
 
 // Snapshot tells how a snapshot was made; nil where the image is none.
 func (img *Image) Snapshot() *SnapshotInfo { return img.snapshot }
@@ -202,27 +241,7 @@ func resized(err error, n int) error {
 // [*Fault] with Physical set.
 func (img *Image) ReadPhys(addr PhysAddr, buf []byte) error { return img.readPhys(uint64(addr), buf) }
 
-func (img *Image) readPhys(addr uint64, buf []byte) error {
-	for len(buf) > 0 {
-		s := img.phys.find(addr)
-		if s == nil {
-			detail := "no segment of the dump covers it"
-			if len(img.phys.segs) == 0 {
-				detail = "the file holds no physical memory"
-			}
-			return &Fault{Addr: addr, Physical: true, Len: uint64(len(buf)), Reason: Unmapped, Detail: detail}
-		}
-		n := segmentPart(s, addr, buf)
-		if err := img.readSegment(s, addr, buf, n, true); err != nil {
-			return err
-		}
-		buf, addr = buf[n:], addr+uint64(n)
-		if addr == 0 && len(buf) > 0 {
-			return &Fault{Addr: addr, Physical: true, Len: uint64(len(buf)), Reason: Unmapped, Detail: "the range passes the end of the address space"}
-		}
-	}
-	return nil
-}
+func (img *Image) readPhys(addr uint64, buf []byte) error { return img.phys.readPhys(addr, buf) }
 
 // segmentPart is how many bytes of buf, from addr on, s covers.
 func segmentPart(s *segment, addr uint64, buf []byte) int {

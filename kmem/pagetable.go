@@ -56,9 +56,10 @@ type pageTables struct {
 // translation maps the naturally aligned range of size bytes at virt to phys.
 type translation struct{ virt, phys, size uint64 }
 
-// newPageTables finds the kernel's page tables by VMCOREINFO. The error says what
-// is missing there.
-func newPageTables(info *VMCoreInfo, phys func(uint64, []byte) error) (*pageTables, error) {
+// newPageTables finds the kernel's page tables by VMCOREINFO. physBase is the dump's
+// own idea of phys_base, or nil, for where VMCOREINFO has none. The error says what is
+// missing there.
+func newPageTables(info *VMCoreInfo, physBase *uint64, phys func(uint64, []byte) error) (*pageTables, error) {
 	if info == nil {
 		return nil, fmt.Errorf("VMCOREINFO is missing, so the page tables cannot be found")
 	}
@@ -69,6 +70,9 @@ func newPageTables(info *VMCoreInfo, phys func(uint64, []byte) error) (*pageTabl
 		}
 	}
 	base, ok := info.Number("phys_base")
+	if !ok && physBase != nil {
+		base, ok = int64(*physBase), true
+	}
 	if !ok {
 		return nil, fmt.Errorf("VMCOREINFO has no NUMBER(phys_base), so the page tables cannot be found")
 	}

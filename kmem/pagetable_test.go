@@ -153,7 +153,7 @@ func FuzzPageTable(f *testing.F) {
 			info.values["NUMBER(pgtable_l5_enabled)"] = "1"
 		}
 		reads := 0
-		tables, err := newPageTables(info, func(at uint64, buf []byte) error {
+		tables, err := newPageTables(info, nil, func(at uint64, buf []byte) error {
 			reads++
 			if at > uint64(len(ram)) || uint64(len(ram))-at < uint64(len(buf)) {
 				return &Fault{Addr: at, Physical: true, Len: uint64(len(buf)), Reason: Unmapped}

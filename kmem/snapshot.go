@@ -83,7 +83,7 @@ func (img *Image) readSnapshotInfo() error {
 	}
 	var info SnapshotInfo
 	if err := json.Unmarshal(raw, &info); err != nil {
-		return &FormatError{Source: img.source, Off: n.off, What: "damaged snapshot: " + err.Error()}
+		return &FormatError{Source: img.source, Off: n.off, What: "damaged snapshot: its note of what was run, when and on which kernel cannot be read"}
 	}
 	if info.Version > SnapshotVersion {
 		return &FormatError{Source: img.source, Off: n.off, What: fmt.Sprintf("a snapshot of version %d: this kinspect reads up to %d, a newer one is needed", info.Version, SnapshotVersion)}

@@ -1,12 +1,15 @@
 package repl
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
 	"kinspect/btf"
 	"kinspect/expr"
+	"kinspect/expr/value"
 )
 
 const helpIntro = `Write an expression, such as one of these:
@@ -17,7 +20,7 @@ const helpIntro = `Write an expression, such as one of these:
 Tab completes names, members and what stands in quotes.
 `
 
-const helpEnd = `help NAME tells more of a function, help language of the language.
+const helpEnd = `help NAME (or ? NAME) tells more of a function, help language of the language.
 exit, quit and Ctrl-D leave; Ctrl-C stops an evaluation.
 `
 
@@ -42,66 +45,72 @@ them with htons(0x0800), not with 0x0800. Arrays of char are strings.
 
 // help prints the overview, or what there is about one name.
 func (r *runner) help(name string) {
+	if err := Help(r.Out, r.Session.Functions(), name); err != nil {
+		r.failed = true
+		fmt.Fprintln(r.Err, err)
+	}
+}
+
+// Help writes what there is about one name: a function, a topic, or "language";
+// the overview where the name is empty. The error is that there is nothing.
+func Help(out io.Writer, all []expr.Function, name string) error {
 	name = strings.Trim(name, "()")
-	all := r.Session.Functions()
 	switch name {
 	case "":
-		fmt.Fprint(r.Out, helpIntro+"\n")
-		r.overview(all)
-		fmt.Fprint(r.Out, "\n"+helpEnd)
-		return
+		fmt.Fprint(out, helpIntro+"\n")
+		Overview(out, all)
+		fmt.Fprint(out, "\n"+helpEnd)
+		return nil
 	case "language":
-		fmt.Fprint(r.Out, helpLanguage)
-		return
+		fmt.Fprint(out, helpLanguage)
+		return nil
 	case "help", "exit", "quit":
-		fmt.Fprint(r.Out, helpEnd)
-		return
+		fmt.Fprint(out, helpEnd)
+		return nil
 	}
-	var names, topic []string
+	var names []string
+	found := false
 	for _, f := range all {
 		if f.Name == name {
-			r.function(f)
-			return
+			function(out, f)
+			return nil
 		}
 		names = append(names, f.Name)
+	}
+	for _, f := range all {
 		if f.Topic == name {
-			topic = append(topic, f.Name)
+			summary(out, f)
+			found = true
 		}
 	}
-	if len(topic) > 0 {
-		for _, f := range all {
-			if f.Topic == name {
-				r.summary(f)
-			}
-		}
-		return
+	if found {
+		return nil
 	}
-	r.failed = true
-	msg := fmt.Sprintf("there is no help on %.40q", name)
+	msg := fmt.Sprintf("there is no help on %s", value.Quote(name))
 	if near := btf.Near(name, names); len(near) > 0 {
 		msg += "; did you mean " + strings.Join(near, ", ") + "?"
 	}
-	fmt.Fprintln(r.Err, msg)
+	return errors.New(msg)
 }
 
 // summary prints how a function is called, and what it is.
-func (r *runner) summary(f expr.Function) {
-	fmt.Fprintf(r.Out, "%s\n    %s\n", f.Signature, strings.Join(wrap(strings.Fields(f.Doc), 72), "\n    "))
+func summary(out io.Writer, f expr.Function) {
+	fmt.Fprintf(out, "%s\n    %s\n", f.Signature, strings.Join(wrap(strings.Fields(f.Doc), 72), "\n    "))
 }
 
-func (r *runner) function(f expr.Function) {
-	r.summary(f)
+func function(out io.Writer, f expr.Function) {
+	summary(out, f)
 	for i, e := range f.Examples {
 		label := "example: "
 		if i > 0 {
 			label = "         "
 		}
-		fmt.Fprintf(r.Out, "%s%s\n", label, e)
+		fmt.Fprintf(out, "%s%s\n", label, e)
 	}
 }
 
-// overview lists the functions by topic, their names alone.
-func (r *runner) overview(all []expr.Function) {
+// Overview lists functions by topic, their names alone.
+func Overview(out io.Writer, all []expr.Function) {
 	var topics []string
 	names := map[string][]string{}
 	width := 0
@@ -120,9 +129,14 @@ func (r *runner) overview(all []expr.Function) {
 			if i == 0 {
 				label = t
 			}
-			fmt.Fprintf(r.Out, "%-*s  %s\n", width, label, l)
+			fmt.Fprintf(out, "%-*s  %s\n", width, label, l)
 		}
 	}
+}
+
+// Indent puts words into indented lines.
+func Indent(words []string) string {
+	return "  " + strings.Join(wrap(words, 76), "\n  ") + "\n"
 }
 
 // wrap puts words into lines of a width.

@@ -43,7 +43,8 @@ type Config struct {
 }
 
 // Run reads and evaluates until the input ends, or says exit. Of an input that is
-// not interactive the error is [ErrFailed] where an expression failed.
+// not interactive the error is [ErrFailed] where an expression failed, and the run
+// ends with the first result that cannot be written.
 //
 // An interactive run takes no notice of ctx's end: Ctrl-C is meant for the
 // evaluation that runs, and ctx may well be one that [signal.NotifyContext] ends
@@ -65,6 +66,7 @@ type runner struct {
 	Config
 	interrupts chan os.Signal
 	failed     bool
+	outErr     error // of the first result that could not be written
 }
 
 // maxLine bounds a line of an input that is not a terminal, in bytes.
@@ -75,11 +77,13 @@ func (r *runner) lines(ctx context.Context) error {
 	in := bufio.NewScanner(r.In)
 	in.Buffer(nil, maxLine)
 	for in.Scan() && ctx.Err() == nil {
-		if !r.line(ctx, in.Text()) {
+		if !r.line(ctx, in.Text()) || r.outErr != nil {
 			break
 		}
 	}
 	switch {
+	case r.outErr != nil:
+		return fmt.Errorf("writing results: %w", r.outErr)
 	case in.Err() != nil:
 		return fmt.Errorf("reading expressions: %w", in.Err())
 	case ctx.Err() != nil || r.failed:
@@ -138,6 +142,9 @@ func (r *runner) line(ctx context.Context, line string) bool {
 	case word == "help" && isTopic(rest):
 		r.help(strings.TrimSpace(rest))
 		return true
+	case strings.HasPrefix(trimmed, "?"): // which starts no expression
+		r.help(strings.TrimSpace(trimmed[1:]))
+		return true
 	}
 	r.evaluate(ctx, line)
 	return true
@@ -162,15 +169,21 @@ func (r *runner) evaluate(ctx context.Context, src string) {
 		object, err := result.JSON()
 		enc := json.NewEncoder(r.Out)
 		enc.SetEscapeHTML(false)
-		if eerr := enc.Encode(object); eerr != nil {
-			err = eerr
-		}
+		r.wrote(enc.Encode(object))
 		r.partly(err)
 		return
 	}
 	text, err := result.Text(r.Format)
-	fmt.Fprintln(r.Out, strings.TrimRight(text, "\n"))
+	_, werr := fmt.Fprintln(r.Out, strings.TrimRight(text, "\n"))
+	r.wrote(werr)
 	r.partly(err)
+}
+
+// wrote notes that a result could not be written.
+func (r *runner) wrote(err error) {
+	if r.outErr == nil {
+		r.outErr = err
+	}
 }
 
 // interruptible is a context that Ctrl-C ends, where the run is interactive.

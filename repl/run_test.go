@@ -113,6 +113,24 @@ func TestPipe(t *testing.T) {
 	}
 }
 
+// fullDisk fails each write.
+type fullDisk struct{ writes int }
+
+func (d *fullDisk) Write([]byte) (int, error) {
+	d.writes++
+	return 0, syscall.ENOSPC
+}
+
+func TestPipeThatCannotWrite(t *testing.T) {
+	for _, json := range []bool{false, true} {
+		var d fullDisk
+		err := Run(context.Background(), Config{Session: session(), In: strings.NewReader("1\n2\n3\n"), Out: &d, Err: io.Discard, JSON: json})
+		if !errors.Is(err, syscall.ENOSPC) || d.writes != 1 {
+			t.Errorf("JSON %v: %v after %d writes", json, err, d.writes)
+		}
+	}
+}
+
 func TestHelp(t *testing.T) {
 	out, _, _ := interact(t, Config{}, "help")
 	for _, f := range session().Functions() {
@@ -133,6 +151,9 @@ func TestHelp(t *testing.T) {
 		"help language":   "predicate",
 		"help netdev()":   "netdev(NAME",
 		"help predicates": "filter(LIST",
+		"?":               "Write an expression",
+		"? netdev":        "netdev(NAME",
+		"?filter":         "filter(LIST",
 	} {
 		if out, errs, _ := interact(t, Config{}, line); !strings.Contains(out, want) {
 			t.Errorf("%s: %s%s", line, out, errs)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 
 	"kinspect/expr"
 	"kinspect/expr/check"
@@ -202,5 +203,9 @@ func argEthertype(arg any) (knet.Ethertype, error) {
 		}
 		arg = n
 	}
-	return knet.ParseEthertype(fmt.Sprint(arg))
+	n, err := strconv.ParseUint(fmt.Sprint(arg), 10, 16)
+	if err != nil {
+		return 0, fmt.Errorf("an ethertype is wanted: 0x0000 to 0xffff, or a name")
+	}
+	return knet.Ethertype(n), nil
 }

@@ -19,7 +19,7 @@ $ kinspect explain bond0
 
 // demo explains the embedded incident and, on a terminal, goes on interactively.
 func (a *app) demo([]string) (int, error) {
-	if o := a.options; o.core != "" || o.netns != "" || o.symbols != "" || o.btf != "" {
+	if o := a.options; len(o.core) > 0 || o.netns != "" || o.symbols != "" || o.btf != "" {
 		return exitFailed, usagef("demo brings its own snapshot: it takes neither --core nor --netns, --symbols or --btf")
 	}
 	t, err := a.openDemo()

@@ -1,13 +1,15 @@
 package main
 
 import (
+	"strings"
+
 	"kinspect/expr/doctor"
 )
 
 // doctor reports what can be seen. Its exit code is 0 where nothing is missing, 1
 // where answers lack something, 2 where there are none.
 func (a *app) doctor([]string) (int, error) {
-	source := a.options.core
+	source := strings.Join(a.options.core, ", ")
 	if source == "" {
 		source = "the running kernel"
 	}

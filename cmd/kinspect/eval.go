@@ -37,7 +37,9 @@ func (a *app) eval(args []string) (int, error) {
 			continue
 		}
 		text, err := r.Text(value.DefaultFormat)
-		fmt.Fprintln(a.stdout, text)
+		if _, werr := fmt.Fprintln(a.stdout, text); werr != nil {
+			return exitFailed, werr
+		}
 		if err != nil {
 			return exitFailed, partly(err)
 		}

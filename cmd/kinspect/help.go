@@ -5,6 +5,10 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+
+	"kinspect/expr"
+	"kinspect/expr/knet"
+	"kinspect/repl"
 )
 
 const flagHelp = `flags, before or after the command:
@@ -19,12 +23,7 @@ exit codes: 0 fine, 1 a finding (drops; nothing handles it; no such symbol), 2 n
 
 func (a *app) help(args []string) (int, error) {
 	if len(args) == 1 {
-		c, ok := findCommand(args[0])
-		if !ok {
-			return exitFailed, usagef("no command %q", args[0])
-		}
-		fmt.Fprintf(a.stdout, "kinspect %s\n  %s\n\n%s", strings.TrimSpace(c.name+" "+c.args), c.about, flagHelp)
-		return exitFine, nil
+		return exitFine, a.helpOn(args[0])
 	}
 	fmt.Fprint(a.stdout, "kinspect: look into a Linux kernel, running or dumped\n\n")
 	for _, c := range commands() {
@@ -37,8 +36,125 @@ func (a *app) help(args []string) (int, error) {
 		"  kinspect eval \"netdev('bond0').rx_dropped\"\n",
 		"  kinspect --core vmcore explain\n",
 		"  kinspect sym --symbols System.map 0xffffffff81459d10\n",
-		"  kinspect snapshot -o bond0.elf.zst -- explain bond0\n")
+		"  kinspect snapshot -o bond0.elf.zst -- explain bond0\n",
+		"\nkinspect help COMMAND tells more of one, kinspect help eval of expressions\n")
 	return exitFine, nil
+}
+
+// commandHelp is what help tells of each command beyond its usage: examples, and
+// what its exit codes mean.
+var commandHelp = map[string]struct{ examples, exits string }{
+	"eval": {
+		`  kinspect eval "netdev('bond0').rx_dropped"
+  kinspect eval "netdevs() | filter(.rx_dropped > 0) | map(.name)"
+  kinspect eval init_net.dev_base_head "per_cpu(softnet_data, 0).processed"
+  kinspect eval -- "-cast('u8', 1)"     after --, since it begins with -
+`,
+		"0 answered; 2 no answer, or one in part",
+	},
+	"explain": {
+		`  kinspect explain bond0
+  kinspect explain                      all devices of all namespaces that show a drop
+  kinspect --netns blue explain eth0
+  kinspect --json --core vmcore explain bond0
+`,
+		"0 the counters are zero; 1 there are drops; 2 no answer, or one in part (\"at least\")",
+	},
+	"handler": {
+		`  kinspect handler LLDP bond0           on a device
+  kinspect handler 0x0004 bond0         0x0004 is 802.2: STP, CDP, IS-IS
+  kinspect handler ARP                  on any device of the namespace
+`,
+		"0 something takes the frame; 1 nothing takes it; 2 no answer, or one in part",
+	},
+	"snapshot": {
+		`  kinspect snapshot -o bond0.elf.zst -- explain bond0
+  kinspect snapshot -o drops.elf -- eval "netdevs() | map(.rx_dropped)" "cpus()"
+  kinspect --core bond0.elf.zst explain bond0
+COMMAND is eval, explain or handler. The file holds memory of the kernel, and its
+symbols and types whole: other questions work on it as far as that memory goes.
+`,
+		"those of COMMAND; 2 also where the file could not be written",
+	},
+	"sym": {
+		`  kinspect sym --symbols System.map 0xffffffff81459d10     what is at an address
+  kinspect sym --symbols kallsyms.txt ip_rcv+0x1f          where a function is
+  kinspect sym --around 5 bond_handle_frame                of the running kernel, with its neighbours
+`,
+		"0 found; 1 not found; 2 no answer",
+	},
+	"demo": {
+		`  kinspect demo
+It brings its own snapshot, and takes neither --core nor --netns.
+`,
+		"0 shown; 2 it could not be",
+	},
+	"doctor": {
+		`  kinspect doctor
+  kinspect --core vmcore doctor
+`,
+		"0 nothing is missing; 1 answers lack something; 2 nothing can be answered",
+	},
+	"repl": {
+		`  kinspect                              at the prompt, help shows what there is
+  kinspect --core vmcore
+  echo "netdev('bond0').mtu" | kinspect     one expression a line
+`,
+		"0 all was evaluated; 2 an expression of a pipe failed, in part or whole",
+	},
+}
+
+// helpOn prints what there is about a command, else about a function.
+func (a *app) helpOn(name string) error {
+	c, ok := findCommand(name)
+	if !ok {
+		return a.helpOnFunction(name)
+	}
+	fmt.Fprintf(a.stdout, "kinspect %s\n%s", strings.TrimSpace(c.name+" "+c.args), repl.Indent(strings.Fields(c.about)))
+	if name == "help" || name == "version" {
+		return nil
+	}
+	more, ok := commandHelp[name]
+	if !ok {
+		fmt.Fprint(a.stdout, "\n", flagHelp)
+		return nil
+	}
+	fmt.Fprint(a.stdout, "\nexamples:\n", more.examples)
+	switch name {
+	case "handler":
+		var names []string
+		for _, k := range knet.KnownEthertypes {
+			names = append(append(names, k.Name), k.Aliases...)
+		}
+		fmt.Fprintf(a.stdout, "\nETHERTYPE is a number, in host order, or a name in whatever case:\n%s", repl.Indent(names))
+	case "eval", "repl":
+		fmt.Fprint(a.stdout, "\nfunctions (kinspect help NAME tells more of one, kinspect help language of the\nlanguage):\n")
+		repl.Overview(a.stdout, allFunctions())
+	}
+	flags, _, _ := strings.Cut(flagHelp, "exit codes:")
+	fmt.Fprint(a.stdout, "\n", flags, "exit codes: ", more.exits, "\n")
+	return nil
+}
+
+func (a *app) helpOnFunction(name string) error {
+	var names []string
+	for _, f := range allFunctions() {
+		names = append(names, f.Name)
+		if f.Name == name || f.Topic == name {
+			return repl.Help(a.stdout, allFunctions(), name)
+		}
+	}
+	if name == "language" {
+		return repl.Help(a.stdout, nil, name)
+	}
+	return noCommand(name, names...)
+}
+
+// allFunctions are those of the language, without a kernel to call them on.
+func allFunctions() []expr.Function {
+	s := expr.NewSession(nil, nil, expr.Options{})
+	registerChecks(s, nil, "")
+	return s.Functions()
 }
 
 // wrapAbout breaks a long description under its own column.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 
+	"kinspect/btf"
 	"kinspect/expr/value"
 )
 
@@ -26,11 +27,12 @@ func main() {
 
 // app is one run of the program.
 type app struct {
-	stdin, stdout *os.File
-	stderr        io.Writer
-	options       options
-	record        bool // keep what is read, for a snapshot
-	target        *target
+	stdin   *os.File
+	stdout  *output
+	stderr  io.Writer
+	options options
+	record  bool // keep what is read, for a snapshot
+	target  *target
 }
 
 // command is one subcommand.
@@ -65,11 +67,25 @@ func findCommand(name string) (command, bool) {
 	return command{}, false
 }
 
+// noCommand is the error for a name that no command has.
+func noCommand(name string, others ...string) error {
+	for _, c := range commands() {
+		others = append(others, c.name)
+	}
+	if near := btf.Near(name, others); len(near) > 0 {
+		return usagef("no command %q: did you mean %s?", name, strings.Join(near, ", "))
+	}
+	return usagef("no command %q", name)
+}
+
 func run(args []string, stdin, stdout *os.File, stderr io.Writer) int {
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
+	a := &app{stdin: stdin, stdout: newOutput(stdout), stderr: stderr}
 	code, err := a.main(args)
 	if a.target != nil {
 		a.target.close()
+	}
+	if failure := a.stdout.failure(); failure != nil && (err == nil || errors.Is(err, a.stdout.err)) {
+		err = failure
 	}
 	if err != nil {
 		code = exitFailed
@@ -113,6 +129,9 @@ func (a *app) main(args []string) (int, error) {
 	if err != nil {
 		return exitFailed, err
 	}
+	if !a.options.json && plainTerminal(a.stdout.file, os.Getenv) {
+		a.stdout.to = plainWriter{a.stdout.file}
+	}
 	switch {
 	case a.options.help && len(rest) > 0:
 		return a.help(rest[:1])
@@ -125,7 +144,7 @@ func (a *app) main(args []string) (int, error) {
 	}
 	c, ok := findCommand(rest[0])
 	if !ok {
-		return exitFailed, usagef("no command %q", rest[0])
+		return exitFailed, noCommand(rest[0])
 	}
 	rest = rest[1:]
 	if len(rest) < c.min || (c.max >= 0 && len(rest) > c.max) {

@@ -2,12 +2,14 @@ package main
 
 import (
 	"strings"
+
+	"kinspect/btf"
 )
 
 // options are the flags. They may stand before and after the command; "--" ends
 // them.
 type options struct {
-	core    string
+	core    []string // one dump; several files where it is split
 	symbols string
 	btf     string
 	around  string
@@ -32,7 +34,7 @@ func (o *options) parse(args []string) ([]string, error) {
 			continue
 		}
 		name, val, has := strings.Cut(strings.TrimLeft(arg, "-"), "=")
-		if to := o.text(name); to != nil {
+		if to := o.text(name); to != nil || name == "core" {
 			if !has {
 				if i++; i >= len(args) {
 					return nil, usagef("%s needs a value", arg)
@@ -42,16 +44,33 @@ func (o *options) parse(args []string) ([]string, error) {
 			if val == "" {
 				return nil, usagef("%s needs a value that is not empty", arg)
 			}
-			*to = val
+			if name == "core" {
+				o.core = append(o.core, val)
+			} else {
+				*to = val
+			}
 			continue
 		}
 		to := o.flag(name)
 		if to == nil || has {
-			return nil, usagef("no flag %q", arg)
+			return nil, noFlag(arg)
 		}
 		*to = true
 	}
 	return rest, nil
+}
+
+// noFlag is the error for what looks like a flag. Where it looks like an expression
+// as well, it tells how to write one.
+func noFlag(arg string) error {
+	name := strings.TrimLeft(arg, "-")
+	if near := btf.Near(name, []string{"core", "netns", "symbols", "around", "output", "json", "help", "version"}); len(near) > 0 && len(name) > 2 {
+		return usagef("no flag %q: did you mean --%s?", arg, near[0])
+	}
+	if strings.HasPrefix(arg, "--") && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz-") == "" {
+		return usagef("no flag %q", arg)
+	}
+	return usagef("no flag %q; an expression that begins with - stands behind --: kinspect eval -- %s", arg, commandLine([]string{arg}))
 }
 
 // isNumber reports whether an argument that begins with a dash is an expression
@@ -60,8 +79,6 @@ func isNumber(arg string) bool { return arg[1] >= '0' && arg[1] <= '9' }
 
 func (o *options) text(name string) *string {
 	switch name {
-	case "core":
-		return &o.core
 	case "symbols":
 		return &o.symbols
 	case "btf":
@@ -87,3 +104,42 @@ func (o *options) flag(name string) *bool {
 	}
 	return nil
 }
+
+// words is the command line of a command with the flags that matter to its answer,
+// but for the file, which a snapshot's reader names anew.
+func (o *options) words(command string, args []string) []string {
+	var words []string
+	if o.netns != "" {
+		words = append(words, "--netns", o.netns)
+	}
+	if o.json {
+		words = append(words, "--json")
+	}
+	words = append(words, command)
+	for _, a := range args {
+		if len(a) > 1 && a[0] == '-' && !isNumber(a) {
+			words = append(words, "--")
+			break
+		}
+	}
+	return append(words, args...)
+}
+
+// commandLine writes words so that a shell reads them as they are.
+func commandLine(words []string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		switch {
+		case w != "" && strings.Trim(w, shellPlain) == "":
+		case strings.Contains(w, "'") && !strings.ContainsAny(w, "\"$`\\!"):
+			w = `"` + w + `"`
+		default:
+			w = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+		quoted[i] = w
+	}
+	return strings.Join(quoted, " ")
+}
+
+// shellPlain are the characters that mean nothing to a shell.
+const shellPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+./:,@%="

@@ -10,7 +10,7 @@ import (
 
 // interactive reports whether a person sits at both ends.
 func (a *app) interactive() bool {
-	return repl.IsTerminal(a.stdin) && repl.IsTerminal(a.stdout)
+	return repl.IsTerminal(a.stdin) && repl.IsTerminal(a.stdout.file)
 }
 
 // repl evaluates what is typed, or what comes through a pipe, one expression a

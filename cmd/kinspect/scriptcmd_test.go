@@ -63,26 +63,36 @@ func extract(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(writeFile(ts.MkAbs(args[2]), out.Bytes()))
 }
 
-// mangle copies a file and changes it: mangle IN OUT cut N | set OFFSET BYTE…
+// mangle copies a file and changes it: mangle IN OUT cut N | set OFFSET BYTE… |
+// sub OLD NEW, the latter two of the same length.
 func mangle(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 4 {
-		ts.Fatalf("usage: mangle IN OUT cut N | set OFFSET BYTE…")
+		ts.Fatalf("usage: mangle IN OUT cut N | set OFFSET BYTE… | sub OLD NEW")
 	}
 	data := []byte(ts.ReadFile(args[0]))
-	n, err := strconv.Atoi(args[3])
-	ts.Check(err)
-	if n > len(data) {
-		ts.Fatalf("%s has %d bytes", args[0], len(data))
+	offset := func() int {
+		n, err := strconv.Atoi(args[3])
+		ts.Check(err)
+		if n > len(data) {
+			ts.Fatalf("%s has %d bytes", args[0], len(data))
+		}
+		return n
 	}
 	switch args[2] {
 	case "cut":
-		data = data[:n]
+		data = data[:offset()]
 	case "set":
+		n := offset()
 		for i, s := range args[4:] {
 			b, err := strconv.ParseUint(s, 0, 8)
 			ts.Check(err)
 			data[n+i] = byte(b)
 		}
+	case "sub":
+		if len(args) != 5 || len(args[3]) != len(args[4]) || !bytes.Contains(data, []byte(args[3])) {
+			ts.Fatalf("%s does not have %q, or it would change its length", args[0], args[3])
+		}
+		data = bytes.Replace(data, []byte(args[3]), []byte(args[4]), 1)
 	default:
 		ts.Fatalf("no change %q", args[2])
 	}

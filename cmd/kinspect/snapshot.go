@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kinspect/expr/host"
+	"kinspect/expr/value"
 	"kinspect/kmem"
 )
 
@@ -18,19 +19,32 @@ func (a *app) snapshot(args []string) (int, error) {
 	if file == "" {
 		return exitFailed, usagef("usage: kinspect snapshot -o FILE -- COMMAND…")
 	}
-	c, ok := findCommand(args[0])
-	if !ok || !slices.Contains([]string{"eval", "explain", "handler"}, c.name) {
-		return exitFailed, usagef("a snapshot is taken of eval, explain or handler, not of %q", args[0])
-	}
 	inner := &app{stdin: a.stdin, stdout: a.stdout, stderr: a.stderr, options: a.options, record: true}
 	inner.options.output = ""
-	rest, err := inner.options.parse(args[1:])
-	if err != nil {
+	// Behind the "--" flags are the command's, and may stand anywhere, too.
+	rest, err := inner.options.parse(args)
+	switch {
+	case err != nil:
 		return exitFailed, err
+	case inner.options.output != "":
+		return exitFailed, usagef("-o goes before the --: kinspect snapshot -o FILE -- COMMAND…")
+	case len(rest) == 0:
+		return exitFailed, usagef("usage: kinspect snapshot -o FILE -- COMMAND…")
 	}
+	c, ok := findCommand(rest[0])
+	switch {
+	case !ok:
+		return exitFailed, noCommand(rest[0])
+	case !slices.Contains([]string{"eval", "explain", "handler"}, c.name):
+		return exitFailed, usagef("a snapshot is taken of eval, explain or handler, not of %q", rest[0])
+	case inner.options.help:
+		return a.help(rest[:1])
+	}
+	rest = rest[1:]
 	if len(rest) < c.min || (c.max >= 0 && len(rest) > c.max) {
 		return exitFailed, usagef("usage: kinspect snapshot -o FILE -- %s %s", c.name, c.args)
 	}
+	a.options.json = inner.options.json // of errors of the snapshot itself
 	code, err := c.run(inner, rest)
 	if inner.target == nil {
 		return exitFailed, err
@@ -38,17 +52,25 @@ func (a *app) snapshot(args []string) (int, error) {
 	defer inner.target.close()
 	if err != nil {
 		// What could be read of a question that failed is worth a file, too.
-		inner.fail(err)
+		if a.stdout.err == nil { // which run tells
+			inner.fail(err)
+		}
 		code = exitFailed
 	}
-	if err := inner.target.save(file, args); err != nil {
+	words := inner.options.words(c.name, rest)
+	if err := inner.target.save(file, words); err != nil {
 		return exitFailed, err
 	}
 	st, err := os.Stat(file)
 	if err != nil {
 		return exitFailed, err
 	}
-	fmt.Fprintf(a.stderr, "kinspect: wrote %s (%d KiB), which holds memory of this kernel: kinspect --core %s %s\n", file, (st.Size()+1023)/1024, file, args[0])
+	again := commandLine(append([]string{"kinspect", "--core", file}, words...))
+	const longest = 300
+	if len(again) > longest {
+		again = commandLine([]string{"kinspect", "--core", file, c.name}) + ", with the same arguments"
+	}
+	fmt.Fprintf(a.stderr, "kinspect: wrote %s (%d KiB), which holds memory of this kernel: %s\n", value.Scrub(file), (st.Size()+1023)/1024, value.Scrub(again))
 	return code, nil
 }
 

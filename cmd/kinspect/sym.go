@@ -36,7 +36,7 @@ func (a *app) sym(args []string) (int, error) {
 }
 
 func (a *app) symbols() (symbol.Table, error) {
-	if a.options.symbols != "" && a.options.core == "" {
+	if a.options.symbols != "" && len(a.options.core) == 0 {
 		f, err := kmem.OpenSymbolFile(a.options.symbols)
 		if err != nil {
 			return nil, err

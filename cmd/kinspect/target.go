@@ -29,8 +29,8 @@ func (a *app) open() (*target, error) {
 	}
 	var img *kmem.Image
 	var err error
-	if a.options.core != "" {
-		img, err = kmem.Open(a.options.core)
+	if files := a.options.core; len(files) > 0 {
+		img, err = kmem.Open(files[0], files[1:]...)
 	} else {
 		img, err = kmem.OpenLive()
 	}
@@ -43,6 +43,9 @@ func (a *app) open() (*target, error) {
 // use makes an opened image the target.
 func (a *app) use(img *kmem.Image) (*target, error) {
 	t := &target{image: img}
+	for _, remark := range img.Remarks() {
+		fmt.Fprintln(a.stderr, "kinspect: note:", remark)
+	}
 	var facts host.Facts = host.None{}
 	switch snap := img.Snapshot(); {
 	case img.Live():

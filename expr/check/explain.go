@@ -55,7 +55,11 @@ func explainCounter(sc *scene, r *Report, name string) (*Counter, error) {
 	for _, sl := range t.EachSlave {
 		c.SlaveTotals = append(c.SlaveTotals, SlaveTotal{value.Printable(sl.Slave.Device.Name), known(sl.Total)})
 	}
-	c.Paths = judge(sc, name, t.Own.N)
+	if t.Own.Known() {
+		c.Paths = judge(sc, name, t.Own.N)
+	} else {
+		sc.miss(name+" as the core counts it", t.Own.Err)
+	}
 	driver := ""
 	if sc.kind != "bond" {
 		if driver, err = sc.s.DriverStatsFunc(sc.dev); err != nil {
@@ -134,6 +138,10 @@ func handlerInfo(h knet.Handler) HandlerInfo {
 // nothing there handles.
 func listHandlers(sc *scene, r *Report) {
 	handled := map[knet.Ethertype]bool{}
+	only := onlyLinkLocal(sc)
+	if only != "" {
+		r.Notes = append(r.Notes, only)
+	}
 	hs := append([]knet.Handler(nil), sc.handlers...)
 	sort.SliceStable(hs, func(i, j int) bool { return hs[i].Type < hs[j].Type })
 	for _, h := range hs {
@@ -149,11 +157,37 @@ func listHandlers(sc *scene, r *Report) {
 		if handled[k.Type] || k.Type == knet.EthVLAN || k.Type == knet.EthQinQ {
 			continue // VLAN tags are taken off before any handler is looked for
 		}
-		if k.Type == knet.EthSlow && sc.bond != nil && sc.s.K.FuncName(sc.bond.RecvProbe) == lacpProbe {
+		if only != "" && !isLinkLocal(k.Type) {
+			continue // such frames never get as far as the handlers here
+		}
+		if k.Type == knet.EthSlow && takesLACP(sc) {
 			continue
 		}
 		r.NoHandler = append(r.NoHandler, EthertypeInfo{fmt.Sprintf("0x%04x", uint16(k.Type)), k.Name, k.From})
 	}
+}
+
+// onlyLinkLocal says why no frames but link-local ones meet the device's protocol
+// handlers, or is empty where others do too.
+func onlyLinkLocal(sc *scene) string {
+	switch {
+	case sc.rxHandler == "br_handle_frame":
+		return fmt.Sprintf("%s is a bridge port: only link-local frames that the bridge does not forward meet its protocol handlers", sc.name())
+	case sc.inactive():
+		return fmt.Sprintf("%s is an inactive slave: only link-local frames meet its protocol handlers; all others those bound to it, and count in rx_nohandler without", sc.name())
+	}
+	return ""
+}
+
+// takesLACP reports whether the bond that the device is, or is in, takes LACP
+// frames before any handler.
+func takesLACP(sc *scene) bool {
+	for _, b := range []*knet.Bond{sc.bond, sc.slaveOf} {
+		if b != nil && sc.s.K.FuncName(b.RecvProbe) == lacpProbe {
+			return true
+		}
+	}
+	return false
 }
 
 // foreign reports whether a handler is a packet socket of another namespace. Up to

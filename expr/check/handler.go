@@ -2,6 +2,8 @@ package check
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 
 	"kinspect/expr/knet"
 	"kinspect/expr/value"
@@ -55,30 +57,95 @@ func newHandlerReport(s *knet.Stack, e knet.Ethertype, ns knet.NetNS) *HandlerRe
 }
 
 // HandlerAnywhere says who takes frames of an ethertype on any device of a
-// namespace, and which devices have a handler of their own for it.
+// namespace, and which devices have something of their own that takes it.
 func HandlerAnywhere(s *knet.Stack, e knet.Ethertype, ns knet.NetNS) (*HandlerReport, error) {
+	if err := onEthernet(e); err != nil {
+		return nil, err
+	}
 	r := newHandlerReport(s, e, ns)
 	hs, err := s.GlobalHandlers(ns)
 	if err != nil {
 		return nil, err
 	}
 	r.addEntries(hs, e, ns)
+	var some []string // what takes it on one device alone
 	err = s.EachDevice(ns, func(d knet.Device) error {
-		bound, err := s.BoundHandlers(d)
-		if err != nil {
-			return err
-		}
-		for _, h := range matching(bound, e) {
-			r.Notes = append(r.Notes, fmt.Sprintf("on %s alone: %s", value.Printable(d.Name), h.Label()+owner(h)))
-		}
-		return nil
+		on, err := ownTakers(s, e, d)
+		some = append(some, on...)
+		return err
 	})
 	if err != nil {
-		r.Missing = append(r.Missing, fmt.Sprintf("handlers bound to devices: %v", err))
+		r.Missing = append(r.Missing, fmt.Sprintf("what takes it on single devices: %v", err))
 	}
 	r.llc(s, e)
-	r.conclude(e, "any device of "+ns.String(), "the receiving device's rx_dropped", false)
+	where := "any device of " + ns.String()
+	switch {
+	case r.Taken:
+		r.Notes = append(r.Notes, some...)
+		r.Verdict, r.Summary = "handled", fmt.Sprintf("%s takes %s on %s", r.funcs(), e, where)
+	case len(some) > 0:
+		r.Verdict, r.Taken = "handled", true
+		r.Summary = fmt.Sprintf("nothing takes %s on %s, but on some: %s", e, where, strings.Join(some, "; "))
+	default:
+		r.Verdict = "none"
+		r.Summary = fmt.Sprintf("none: nothing takes %s on %s (what becomes of such a frame, and what counts it, is a question for one device: kinspect handler %s DEV)", e, where, r.Ethertype)
+	}
 	return r, nil
+}
+
+// ownTakers tells what takes an ethertype on one device, apart from the handlers of
+// all devices.
+func ownTakers(s *knet.Stack, e knet.Ethertype, d knet.Device) ([]string, error) {
+	var out []string
+	name := value.Printable(d.Name)
+	bound, err := s.BoundHandlers(d)
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range matching(bound, e) {
+		out = append(out, fmt.Sprintf("on %s %s", name, h.Label()+owner(h)))
+	}
+	if e == knet.EthVLAN || e == knet.EthQinQ {
+		vlans, err := s.VLANs(d)
+		for _, v := range vlans {
+			if v.Err != nil || v.Proto == e {
+				out = append(out, fmt.Sprintf("on %s its VLAN device %s", name, vlanLabel(v)))
+			}
+		}
+		return out, err
+	}
+	if is, err := knet.IsBond(d); err != nil || !is || e != knet.EthSlow {
+		return out, err
+	}
+	b, err := s.Bond(d)
+	if err == nil && s.K.FuncName(b.RecvProbe) == lacpProbe {
+		out = append(out, fmt.Sprintf("on the slaves of %s its recv_probe %s (LACP)", name, s.K.Symbolize(b.RecvProbe)))
+	}
+	return out, err
+}
+
+// firstEthertype is the lowest number that an Ethernet header has for a type; what
+// is below is the length of an 802.3 frame (net/ethernet/eth.c: eth_type_trans).
+const firstEthertype = 0x0600
+
+// onEthernet refuses numbers that no Ethernet frame has as its type.
+func onEthernet(e knet.Ethertype) error {
+	switch {
+	case e >= firstEthertype || e == knet.Eth8022 || e == 0x0001:
+		return nil
+	case e == knet.EthAll:
+		return fmt.Errorf("0x0003 stands for all frames, not for an ethertype: the taps that see all are in what explain and handler say of a device")
+	}
+	return fmt.Errorf("0x%04x is no ethertype: below 0x0600 the field is the length of an 802.3 frame, which is 0x0004 (802.2) to the kernel: kinspect handler 0x0004%s", uint16(e), hexHint(e))
+}
+
+// hexHint guesses at a hexadecimal number that was written without 0x.
+func hexHint(e knet.Ethertype) string {
+	n, err := strconv.ParseUint(strconv.Itoa(int(e)), 16, 16)
+	if err != nil || n < firstEthertype {
+		return ""
+	}
+	return fmt.Sprintf(" (or was 0x%04x meant?)", n)
 }
 
 func (r *HandlerReport) addEntries(hs []knet.Handler, e knet.Ethertype, ns knet.NetNS) {
@@ -124,7 +191,7 @@ func (r *HandlerReport) conclude(e knet.Ethertype, where, counted string, tapsHi
 	switch {
 	case r.Taken:
 		r.Verdict = "handled"
-		r.Summary = fmt.Sprintf("%s takes %s on %s", r.lastFunc(), e, where)
+		r.Summary = fmt.Sprintf("%s takes %s on %s", r.funcs(), e, where)
 	case foreignOnly:
 		r.Verdict = "none"
 		r.Summary = fmt.Sprintf("none: a packet socket of another namespace takes %s on %s and throws it away", e, where)
@@ -137,8 +204,8 @@ func (r *HandlerReport) conclude(e knet.Ethertype, where, counted string, tapsHi
 	}
 }
 
-// lastFunc names the handlers that match, with their modules.
-func (r *HandlerReport) lastFunc() string {
+// funcs names the handlers that match, with their modules.
+func (r *HandlerReport) funcs() string {
 	s := ""
 	for i, h := range r.Entries {
 		if i > 0 {
@@ -169,7 +236,14 @@ func handlerOn(s *knet.Stack, e knet.Ethertype, d knet.Device, orig []knet.Handl
 	r := newHandlerReport(s, e, d.NS)
 	r.Device = sc.name()
 	if e == knet.EthVLAN || e == knet.EthQinQ {
-		return r, vlanTagged(sc, r)
+		return r, vlanTagged(sc, r, e, hops)
+	}
+	if ether, err := d.Ethernet(); err != nil {
+		return nil, err
+	} else if ether {
+		if err := onEthernet(e); err != nil {
+			return nil, err
+		}
 	}
 	r.addEntries(append(append([]knet.Handler(nil), sc.handlers...), orig...), e, d.NS)
 	r.llc(s, e)
@@ -204,7 +278,7 @@ func handlerOn(s *knet.Stack, e knet.Ethertype, d knet.Device, orig []knet.Handl
 // otherSlow says what becomes of frames of 0x8809 that are not LACP's.
 func otherSlow(r *HandlerReport) string {
 	if len(r.Entries) > 0 {
-		return "other frames of 0x8809 go to " + r.lastFunc()
+		return "other frames of 0x8809 go to " + r.funcs()
 	}
 	return fmt.Sprintf("other frames of 0x8809 have no handler, and are counted in %s's rx_dropped", r.Device)
 }
@@ -241,7 +315,12 @@ func throughRxHandler(sc *scene, r *HandlerReport, e knet.Ethertype, hops int) e
 		}
 	}
 	if sc.rxHandler == "br_handle_frame" {
-		r.Notes = append(r.Notes, "frames to link-local addresses (01:80:c2:00:00:0x: STP, LLDP, LACP) are not all the bridge's: with STP on, or where group_fwd_mask does not forward them, they go to "+sc.name()+"'s own handlers: "+orNone(r.lastFunc()))
+		if done, err := keptByPort(sc, r, e); done || err != nil {
+			return err
+		}
+	}
+	if sc.rxHandler == "macvlan_handle_frame" || sc.rxHandler == "ipvlan_handle_frame" {
+		return pastMacvlans(sc, r, e, hops)
 	}
 	if !has || hops >= maxHops {
 		r.Verdict, r.Taken = "rx_handler", ok
@@ -257,15 +336,9 @@ func throughRxHandler(sc *scene, r *HandlerReport, e knet.Ethertype, hops int) e
 	}
 	r.Verdict, r.Taken, r.Counted = "rx_handler", r.Then.Taken, r.Then.Counted
 	r.Summary = fmt.Sprintf("%s's rx_handler %s %s; there, %s", sc.name(), r.RxHandler, does, r.Then.Summary)
-	if sc.rxHandler == "br_handle_frame" && len(r.Entries) > 0 {
-		r.Taken = true
-	}
 	r.Missing = append(r.Missing, r.Then.Missing...)
 	return nil
 }
-
-// linkLocal are the ethertypes that are sent to link-local addresses.
-var linkLocal = map[knet.Ethertype]bool{knet.Eth8022: true, knet.EthLLDP: true, knet.EthSlow: true, knet.EthEAPOL: true}
 
 // inactiveSlave answers for a bond's inactive slave: link-local frames stay with
 // the slave and meet all handlers, others those bound to it alone
@@ -287,6 +360,10 @@ func inactiveSlave(sc *scene, r *HandlerReport, e knet.Ethertype) bool {
 		}
 	}
 	bond := value.Printable(sc.slaveOf.Device.Name)
+	if sc.slaveOf.ModeName() == "balance-alb" && !isLinkLocal(e) {
+		r.Notes = append(r.Notes, fmt.Sprintf("%s is an inactive slave of %s: in balance-alb its unicast frames go to the bond all the same, multicast and broadcast meet the handlers bound to %s alone", sc.name(), bond, sc.name()))
+		return false
+	}
 	if e == knet.EthSlow && sc.s.K.FuncName(sc.slaveOf.RecvProbe) == lacpProbe {
 		r.RecvProbe = sc.s.K.Symbolize(sc.slaveOf.RecvProbe)
 		r.Verdict, r.Taken = "handled", true
@@ -297,64 +374,17 @@ func inactiveSlave(sc *scene, r *HandlerReport, e knet.Ethertype) bool {
 	switch {
 	case bound > 0:
 		r.Verdict, r.Taken = "handled", true
-		r.Summary = fmt.Sprintf("%s takes %s on %s", r.lastFunc(), e, sc.name())
-	case r.Taken && linkLocal[e]:
+		r.Summary = fmt.Sprintf("%s takes %s on %s", r.funcs(), e, sc.name())
+	case r.Taken && isLinkLocal(e):
 		r.Verdict = "handled"
-		r.Summary = fmt.Sprintf("%s takes link-local frames of %s on %s, an inactive slave; others are dropped and counted in its rx_nohandler", r.lastFunc(), e, sc.name())
+		r.Summary = fmt.Sprintf("%s takes link-local frames of %s on %s, an inactive slave; others are dropped and counted in its rx_nohandler", r.funcs(), e, sc.name())
 	case r.Taken:
 		r.Verdict, r.Taken, r.Counted = "none", false, sc.name()+"'s rx_nohandler"
-		r.Summary = fmt.Sprintf("none: such a frame on %s, an inactive slave of %s, is dropped and counted in %s (%s would take it if it went to a link-local address)", sc.name(), bond, r.Counted, r.lastFunc())
+		r.Summary = fmt.Sprintf("none: such a frame on %s, an inactive slave of %s, is dropped and counted in %s (%s would take it if it went to a link-local address)", sc.name(), bond, r.Counted, r.funcs())
 	default:
 		r.Verdict = "none"
 		r.Counted = fmt.Sprintf("%s's rx_nohandler, or its rx_dropped for link-local frames", sc.name())
 		r.Summary = fmt.Sprintf("none: such a frame on %s, an inactive slave of %s, is dropped and counted in %s", sc.name(), bond, r.Counted)
 	}
 	return true
-}
-
-func orNone(s string) string {
-	if s == "" {
-		return "none"
-	}
-	return s
-}
-
-// vlanTagged answers for the ethertypes of VLAN tags, which are taken off before
-// any protocol handler is looked for (net/core/dev.c: skb_vlan_untag,
-// vlan_do_receive).
-func vlanTagged(sc *scene, r *HandlerReport) error {
-	up, err := sc.s.Upper(sc.dev)
-	if err != nil {
-		return err
-	}
-	var names []string
-	for _, a := range up {
-		kind, err := a.Device.Kind()
-		if err != nil {
-			return err
-		}
-		if kind == "vlan" {
-			names = append(names, a.Device.Label())
-		}
-	}
-	r.Notes = append(r.Notes, "the tag is taken off before a handler is looked for; a frame of a VLAN id that no device above has goes on as a frame for another host, with the ethertype inside the tag")
-	if len(names) == 0 {
-		r.Verdict = "none"
-		r.Summary = fmt.Sprintf("none: %s has no VLAN device above it, and no tagged frame is for this host", sc.name())
-		return nil
-	}
-	r.Verdict, r.Taken = "handled", true
-	r.Summary = fmt.Sprintf("the VLAN devices above %s take frames of their ids: %s", sc.name(), joinNames(names))
-	return nil
-}
-
-func joinNames(names []string) string {
-	s := ""
-	for i, n := range names {
-		if i > 0 {
-			s += ", "
-		}
-		s += n
-	}
-	return s
 }

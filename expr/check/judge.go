@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"strings"
 
 	"kinspect/expr/value"
 )
@@ -36,7 +37,7 @@ func judge(sc *scene, counter string, own uint64) []PathResult {
 	for i, f := range findings {
 		r := &results[i]
 		if f.out || (f.max != nil && *f.max == 0) {
-			r.Verdict, r.Level, r.Count, r.Max = RuledOut, Proved, num(0), num(0)
+			r.Verdict, r.Level, r.Count, r.Max, r.Now = RuledOut, Proved, num(0), num(0), f.now
 			continue
 		}
 		limit := own
@@ -51,12 +52,26 @@ func judge(sc *scene, counter string, own uint64) []PathResult {
 		r.Verdict, r.Level = Fired, OnlyPathLeft
 		if r.Min >= limit {
 			r.Count = num(limit)
-			r.Evidence = append(r.Evidence, "all other paths are ruled out")
+			r.Evidence = append(r.Evidence, "all other paths are ruled out"+byNow(results, findings))
 		} else {
 			r.Evidence = append(r.Evidence, fmt.Sprintf("the other paths account for %d frames at most", own-r.Min))
 		}
 	}
 	return results
+}
+
+// byNow names the paths that the present set-up alone rules out.
+func byNow(results []PathResult, findings []finding) string {
+	var ids []string
+	for i, f := range findings {
+		if f.out && f.now {
+			ids = append(ids, results[i].ID)
+		}
+	}
+	if len(ids) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %s as the host is set up now: if it was set up otherwise when frames were dropped, some may have gone there", strings.Join(ids, ", "))
 }
 
 // leftFor is how many of own frames must have taken path i, since the others

@@ -11,11 +11,19 @@ type finding struct {
 	out      bool    // it cannot have been taken
 	max      *uint64 // at most this many frames, nil where nothing bounds it
 	joint    bool    // max bounds all joint paths together, not each
+	now      bool    // out by the present set-up alone, which may have been another
 	evidence []string
 }
 
 func ruledOut(format string, args ...any) finding {
 	return finding{out: true, evidence: []string{fmt.Sprintf(format, args...)}}
+}
+
+// outNow is [ruledOut] by how the host is set up now.
+func outNow(format string, args ...any) finding {
+	f := ruledOut(format, args...)
+	f.now = true
+	return f
 }
 
 func open(format string, args ...any) finding {
@@ -64,7 +72,11 @@ func judgeBacklog(sc *scene) (finding, error) {
 	case sc.dropped == 0:
 		return ruledOut("softnet_data counts 0 dropped frames on each of %d CPUs (column 2 of /proc/net/softnet_stat)", len(sc.softnet)), nil
 	}
-	return boundByPeer(sc, atMost(sc.dropped, "softnet_data counts %d dropped frames over %d CPUs, for all devices together", sc.dropped, len(sc.softnet)))
+	f := atMost(sc.dropped, "softnet_data counts %d dropped frames over %d CPUs, for all devices together", sc.dropped, len(sc.softnet))
+	if from, ok := aboveOthers[sc.kind]; ok {
+		f.evidence = append(f.evidence, fmt.Sprintf("what %s gets from %s does not pass the backlog; multicast that this host sends there and hears itself does", sc.name(), from))
+	}
+	return backlogOfPeer(sc, f)
 }
 
 func judgeFlowLimit(sc *scene) (finding, error) {
@@ -80,9 +92,9 @@ func judgeFlowLimit(sc *scene) (finding, error) {
 	case sc.dropped == 0:
 		return ruledOut("it counts as a backlog drop too, and there are none"), nil
 	case !on:
-		return ruledOut("the flow limit is off on every CPU (net.core.flow_limit_cpu_bitmap)"), nil
+		return outNow("the flow limit is off on every CPU (net.core.flow_limit_cpu_bitmap)"), nil
 	}
-	return boundByPeer(sc, atMost(n, "the flow limit dropped %d frames over all CPUs, for all devices together", n))
+	return backlogOfPeer(sc, atMost(n, "the flow limit dropped %d frames over all CPUs, for all devices together", n))
 }
 
 // aboveOthers are the kinds of devices whose frames come from a device below,
@@ -105,7 +117,7 @@ func judgeDown(sc *scene) (finding, error) {
 		}
 	}
 	if from, ok := aboveOthers[sc.kind]; ok {
-		return ruledOut("frames reach %s from %s, not through the backlog queue", sc.name(), from), nil
+		return ruledOut("frames reach %s from %s, past the backlog queue; only what this host sends there and hears itself is queued, and that takes a running device", sc.name(), from), nil
 	}
 	if past, f, err := pastBacklog(sc); err != nil || past {
 		return f, err
@@ -136,7 +148,38 @@ func pastBacklog(sc *scene) (bool, finding, error) {
 	if err != nil || on > 0 {
 		return false, finding{}, err
 	}
-	return true, ruledOut("%s, and RPS is off on its %d receive queues as it is set up now: its frames do not pass the backlog queue", how, queues), nil
+	return true, outNow("%s, and RPS is off on its %d receive queues: its frames do not pass the backlog queue", how, queues), nil
+}
+
+// backlogOfPeer is [boundByPeer] for the backlog, which also takes what this host
+// sends as multicast on the veth and hears itself: no more than it sent there.
+func backlogOfPeer(sc *scene, f finding) (finding, error) {
+	if sc.kind != "veth" {
+		return f, nil
+	}
+	sent, ok, err := sc.s.SentFrames(sc.dev)
+	if err != nil || !ok {
+		return f, nil // not known: the peer's counter alone is no bound
+	}
+	refused, err := sc.s.VethSendDrops(sc.dev)
+	if err != nil {
+		return f, nil
+	}
+	own := sent + refused
+	bounded, err := boundByPeer(sc, f)
+	switch {
+	case err != nil || own == 0:
+		return bounded, err
+	case bounded.out:
+		f.max, f.joint = num(min(own, *f.max)), false
+		f.evidence = append(f.evidence, bounded.evidence...)
+	case bounded.joint:
+		// Not joint any more: the bound is the peer's and what was sent here.
+		f.max, f.joint = num(min(*bounded.max+own, *f.max)), false
+		f.evidence = bounded.evidence
+	}
+	f.evidence = append(f.evidence, fmt.Sprintf("%d frames were sent through %s itself, of which multicast may have come back through the backlog", own, sc.name()))
+	return f, nil
 }
 
 // boundByPeer bounds a path of a veth by what its peer could not hand over:
@@ -162,7 +205,7 @@ func boundByPeer(sc *scene, f finding) (finding, error) {
 	}
 	from := value.Printable(peer.Name)
 	if n == 0 {
-		return ruledOut("its peer %s counts every frame that could not be handed over, and counts 0", from), nil
+		return ruledOut("its peer %s counts each of its frames that could not be handed over, and counts 0", from), nil
 	}
 	f.joint = f.max == nil || *f.max >= n
 	if f.joint {
@@ -178,20 +221,29 @@ func judgePfmemalloc(sc *scene) (finding, error) {
 		return finding{}, err
 	}
 	if !on {
-		return ruledOut("no socket may use the emergency reserve (memalloc_socks_key is 0: no swap over the network)"), nil
+		return outNow("no socket may use the emergency reserve (memalloc_socks_key is 0: no swap over the network)"), nil
 	}
 	return open("sockets may use the emergency reserve (swap over the network): memory does not say how often frames were refused"), nil
 }
 
+// judgeOrphanFrags: a zero-copy frame (MSG_ZEROCOPY, vhost, Xen) must be copied
+// before its handler gets it, up to 6.12, and that failed for lack of memory.
 func judgeOrphanFrags(sc *scene) (finding, error) {
-	lo, err := sc.dev.Loopback()
+	short, err := sc.s.MemoryWasShort()
 	if err != nil {
 		return finding{}, err
 	}
-	if lo || sc.kind == "tun" || sc.driver == "xen_netback" {
-		return open("zero-copy frames can arrive on this device; up to 6.12 they must be copied here, which fails when memory is short"), nil
+	if !short {
+		return ruledOut("it takes an allocation that fails, and memory was never short since boot (vm_event PAGEOUTRUN is 0)"), nil
 	}
-	return ruledOut("zero-copy frames arrive on loopback, tun and Xen back-ends alone: every other way copies them before"), nil
+	wire, err := sc.s.FromWire(sc.dev)
+	if err != nil {
+		return finding{}, err
+	}
+	if wire {
+		return outNow("it takes a zero-copy frame of a sender on this host, and frames of %s come off the wire", sc.name()), nil
+	}
+	return open("it takes a zero-copy frame of a sender on this host and an allocation that fails; the kernel's log then has \"page allocation failure\""), nil
 }
 
 // groCells are the kinds of devices that receive through gro_cells_receive.
@@ -247,14 +299,14 @@ func judgeForward(sc *scene) (finding, error) {
 	if n > 0 {
 		return open("%s takes no frames from other devices, but %d BPF programs of kinds that can redirect frames into it are loaded", sc.name(), n), nil
 	}
-	return ruledOut("%s takes no frames from other devices (it is %s), and no BPF program that could redirect some is loaded", sc.name(), aKind(sc.kind)), nil
+	return outNow("%s takes no frames from other devices (it is %s), and no BPF program that could redirect some is loaded", sc.name(), aKind(sc.kind)), nil
 }
 
 func judgeBroadcastQueue(sc *scene) (finding, error) {
 	if sc.rxHandler == "macvlan_handle_frame" || sc.rxHandler == "ipvlan_handle_frame" {
 		return open("%s has macvlans or ipvlans on top (rx_handler %s)", sc.name(), sc.rxHandler), nil
 	}
-	return ruledOut("%s has no macvlan or ipvlan on top", sc.name()), nil
+	return outNow("%s has no macvlan or ipvlan on top", sc.name()), nil
 }
 
 func judgeTun(sc *scene) (finding, error) {
@@ -273,7 +325,7 @@ func judgeVxlan(sc *scene) (finding, error) {
 
 func judgeUnhandled(*scene) (finding, error) {
 	f := open("which ethertype a dropped frame had, memory does not record; those without a handler are listed below")
-	f.evidence = append(f.evidence, "frames with more VLAN tags inside each other than the kernel takes off (8, in 7.x) are counted here too")
+	f.evidence = append(f.evidence, "a kernel that limits how many VLAN tags it takes off (7.x) counts frames with more of them here too")
 	return f, nil
 }
 

@@ -14,7 +14,12 @@ func picture(sc *scene, r *Report) []string {
 	var out []string
 	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	indent := ""
-	if sc.bond != nil {
+	if sc.bond == nil {
+		for _, l := range below(sc) {
+			add("%s", l)
+			indent = "       "
+		}
+	} else {
 		for _, sl := range sc.bond.Slaves {
 			add("%s%s", value.Printable(sl.Device.Name), slaveState(sc.bond, sl)+slaveCounters(r, sl))
 			handler := "(no rx_handler)"
@@ -22,6 +27,10 @@ func picture(sc *scene, r *Report) []string {
 				handler = sc.s.K.Symbolize(f)
 			}
 			if sc.bond.TypesErr == nil && sl.Inactive {
+				if sc.bond.ModeName() == "balance-alb" {
+					add("  └─ rx_handler %s → %s for unicast frames; the slave is inactive for all others", handler, sc.name())
+					continue
+				}
 				add("  └─ rx_handler %s: the slave is inactive, its frames stop here", handler)
 				continue
 			}
@@ -48,6 +57,9 @@ func picture(sc *scene, r *Report) []string {
 		if m, ok, err := sc.s.Master(sc.dev); err == nil && ok {
 			to = " → " + value.Printable(m.Name)
 		}
+		if sc.inactive() {
+			to = ": an inactive slave" + strings.Replace(to, " → ", " of ", 1)
+		}
 		add("%s  ├─ rx_handler %s%s", indent, sc.s.K.Symbolize(f), to)
 	default:
 		add("%s  ├─ rx_handler: none", indent)
@@ -56,6 +68,33 @@ func picture(sc *scene, r *Report) []string {
 	add("%s  └─ no handler → dropped%s", indent, unhandledCount(r))
 	return out
 }
+
+// below are the devices that this one's frames come from, but for a bond's slaves.
+func below(sc *scene) []string {
+	lower, err := sc.s.Lower(sc.dev)
+	if err != nil {
+		sc.miss("the devices below", err)
+		return nil
+	}
+	var out []string
+	for i, l := range lower {
+		if i == maxDrawn {
+			return append(out, fmt.Sprintf("… %d more", len(lower)-i))
+		}
+		how := "VLAN tag"
+		if sc.kind != "vlan" {
+			how = "rx_handler"
+			if f, err := l.Device.RxHandler(); err == nil && f != 0 {
+				how += " " + sc.s.K.Symbolize(f)
+			}
+		}
+		out = append(out, fmt.Sprintf("%s → %s → %s", value.Printable(l.Device.Name), how, sc.name()))
+	}
+	return out
+}
+
+// maxDrawn bounds the devices below that are drawn.
+const maxDrawn = 16
 
 func describeKind(sc *scene) string {
 	switch {

@@ -76,6 +76,7 @@ type PathResult struct {
 	Count     *uint64  `json:"count"` // exact, or null
 	Min       uint64   `json:"min"`   // at least this many frames
 	Max       *uint64  `json:"max"`   // at most this many; null where nothing bounds it
+	Now       bool     `json:"now"`   // ruled out by how the host is set up now
 	Evidence  []string `json:"evidence"`
 }
 

@@ -77,3 +77,13 @@ func (sc *scene) miss(what string, err error) {
 
 // name is the device's name, safe to print.
 func (sc *scene) name() string { return value.Printable(sc.dev.Name) }
+
+// inactive reports whether the device is a bond's inactive slave, as far as that is
+// known.
+func (sc *scene) inactive() bool {
+	if sc.slaveOf == nil || sc.slaveOf.TypesErr != nil {
+		return false
+	}
+	sl, ok := sc.slaveOf.Slave(sc.dev)
+	return ok && sl.Inactive
+}

@@ -30,7 +30,7 @@ func (r *Report) Text() string {
 	}
 	w("")
 	w("softnet backlog: %s", r.Softnet.line())
-	if r.Drops() && len(r.NoHandler) > 0 {
+	if len(r.NoHandler) > 0 && len(r.Counters) > 0 && r.Counters[0].AtLeast > 0 {
 		w("")
 		w("ethertypes without a handler on %s (candidates; memory does not record which were dropped):", r.Device)
 		w("%s", wrap(r.candidates(), "  ", 96))
@@ -120,7 +120,11 @@ func (c *Counter) pathText(w func(string, ...any)) {
 	}
 	for _, p := range c.Paths {
 		if p.Verdict == RuledOut {
-			w("  %s: %s, %s: %s", p.ID, p.Verdict, p.Level, strings.Join(p.Evidence, "; "))
+			now := ""
+			if p.Now {
+				now = " (as set up now)"
+			}
+			w("  %s: %s, %s%s: %s", p.ID, p.Verdict, p.Level, now, strings.Join(p.Evidence, "; "))
 		}
 	}
 }

@@ -75,17 +75,44 @@ func Examine(s *knet.Stack) *Report {
 	k := s.K
 	r := &Report{Source: value.Printable(k.Image.Source()), Kernel: k.Release(), Status: OK, Items: []Item{}}
 	r.add("memory", OK, "", "%s opens", r.Source)
+	r.snapshot(k.Image.Snapshot())
 	r.vmcoreinfo(k)
 	named := r.symbols(k)
 	if !named && k.TypesFile() == "" {
+		r.add("types (BTF), types of modules, network namespaces", Missing, "", "not looked at: they are found by symbols")
 		return r
 	}
-	if !r.types(k) || !named {
+	if !r.types(k) {
+		r.add("types of modules, network namespaces", Missing, "", "not looked at: they are read by types")
+		return r
+	}
+	if !named {
+		r.add("types of modules, network namespaces", Missing, "", "not looked at: they are found by symbols")
 		return r
 	}
 	r.moduleTypes(k)
 	r.network(s)
 	return r
+}
+
+// snapshot tells what a snapshot is of; nil is another file, or the running kernel.
+func (r *Report) snapshot(s *kmem.SnapshotInfo) {
+	if s == nil {
+		return
+	}
+	const longest = 200
+	command := strings.Join(s.Command, " ")
+	if runes := []rune(command); len(runes) > longest {
+		command = string(runes[:longest]) + "…"
+	}
+	if command == "" {
+		command = "an unknown command"
+	}
+	when := "at an unknown time"
+	if !s.Taken.IsZero() {
+		when = s.Taken.UTC().Format("2006-01-02 15:04:05 UTC")
+	}
+	r.add("snapshot", OK, "", "of %s, taken %s; it holds what that read", value.Printable(command), when)
 }
 
 func (r *Report) vmcoreinfo(k *value.Kernel) {

@@ -111,29 +111,44 @@ func openNetlink(netns uint64) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	type result struct {
-		fd  int
-		err error
-	}
-	done := make(chan result)
-	go func() {
-		// The thread is never unlocked, so the runtime ends it with the goroutine.
-		runtime.LockOSThread()
-		f, err := os.Open(path)
-		if err != nil {
-			done <- result{-1, err}
-			return
-		}
-		defer f.Close()
-		if err := unix.Setns(int(f.Fd()), unix.CLONE_NEWNET); err != nil {
-			done <- result{-1, fmt.Errorf("entering the network namespace %d to ask its netlink: %w", netns, err)}
-			return
-		}
-		fd, err := rawNetlink()
-		done <- result{fd, err}
-	}()
+	done := make(chan opened)
+	go openIn(path, done)
 	r := <-done
 	return r.fd, r.err
+}
+
+// opened is a socket, or why there is none.
+type opened struct {
+	fd  int
+	err error
+}
+
+// openIn opens a route netlink socket in the namespace that a file stands for. It
+// runs on a thread of its own: the runtime ends a thread with its goroutine where
+// that never unlocks it. The main thread it cannot end, and its namespace is that
+// of the whole process in /proc/self, so that one is left alone.
+func openIn(path string, done chan<- opened) {
+	runtime.LockOSThread()
+	if unix.Gettid() == unix.Getpid() {
+		inner := make(chan opened)
+		go openIn(path, inner) // on another thread, while this one is held
+		r := <-inner
+		runtime.UnlockOSThread()
+		done <- r
+		return
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		done <- opened{-1, err}
+		return
+	}
+	defer f.Close()
+	if err := unix.Setns(int(f.Fd()), unix.CLONE_NEWNET); err != nil {
+		done <- opened{-1, fmt.Errorf("entering the network namespace %s to ask its netlink: %w", path, err)}
+		return
+	}
+	fd, err := rawNetlink()
+	done <- opened{fd, err}
 }
 
 func rawNetlink() (int, error) {

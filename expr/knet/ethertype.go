@@ -39,13 +39,13 @@ type KnownEthertype struct {
 
 // KnownEthertypes are the ones whose handlers are worth a look, most usual first.
 var KnownEthertypes = []KnownEthertype{
-	{EthIPv4, "IPv4", []string{"ip"}, "IPv4"},
+	{EthIPv4, "IPv4", []string{"ip", "ETH_P_IP"}, "IPv4"},
 	{EthARP, "ARP", nil, "IPv4 neighbours"},
 	{EthIPv6, "IPv6", []string{"ip6"}, "IPv6"},
 	{Eth8022, "802.2", []string{"LLC", "STP", "RSTP", "MSTP", "PVST", "BPDU", "CDP", "IS-IS", "ISIS", "SNAP", "ETH_P_802_2"}, "STP and other LLC or SNAP (CDP, IS-IS) of switches"},
 	{EthLLDP, "LLDP", nil, "switches and hosts that announce themselves"},
 	{EthSlow, "LACP", []string{"slow", "marker"}, "the other side of an 802.3ad bond"},
-	{EthVLAN, "VLAN", []string{"802.1Q", "8021q"}, "802.1Q tagged frames"},
+	{EthVLAN, "VLAN", []string{"802.1Q", "8021q", "dot1q"}, "802.1Q tagged frames"},
 	{EthQinQ, "802.1ad", []string{"QinQ"}, "802.1ad tagged frames"},
 	{EthEAPOL, "EAPOL", []string{"802.1X"}, "802.1X switches and access points"},
 	{0x8863, "PPPoE-discovery", nil, "PPPoE"},
@@ -66,6 +66,8 @@ var KnownEthertypes = []KnownEthertype{
 	{0x22ea, "SRP", nil, "stream reservation"},
 	{0x88f5, "MVRP", nil, "switches that register VLANs"},
 	{0x4305, "BATMAN", nil, "mesh networks"},
+	{0x88a4, "EtherCAT", nil, "industrial networks"},
+	{0x8892, "PROFINET", nil, "industrial networks"},
 	{0x8035, "RARP", nil, "hypervisors that announce a moved guest"},
 	{0x0842, "WoL", nil, "wake-on-LAN"},
 }
@@ -106,6 +108,9 @@ func ParseEthertype(s string) (Ethertype, error) {
 	n, err := strconv.ParseUint(s, 0, 64)
 	switch {
 	case err != nil:
+		if n, herr := strconv.ParseUint(s, 16, 16); herr == nil {
+			return 0, fmt.Errorf("%s is not an ethertype: is 0x%04x meant?", value.Quote(s), n)
+		}
 		hint := "a number such as 0x88cc, or a name such as LLDP, STP, LACP, ARP"
 		if near := btf.Near(strings.ToUpper(s), names); len(near) > 0 {
 			sort.Strings(near)
@@ -114,6 +119,9 @@ func ParseEthertype(s string) (Ethertype, error) {
 		return 0, fmt.Errorf("%s is not an ethertype: %s", value.Quote(s), hint)
 	case n > 0xffff:
 		return 0, fmt.Errorf("%s is not an ethertype: it has 16 bits, 0x0000 to 0xffff", value.Quote(s))
+	}
+	if h, herr := strconv.ParseUint(s, 16, 16); herr == nil && len(s) > 2 && Ethertype(h).Name() != "" {
+		return 0, fmt.Errorf("%s without 0x before it is a decimal number, 0x%04x: is %s meant?", value.Quote(s), n, Ethertype(h))
 	}
 	return Ethertype(n), nil
 }

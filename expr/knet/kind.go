@@ -37,6 +37,18 @@ func (d Device) Loopback() (bool, error) {
 	return flags&iffLoopback != 0, err
 }
 
+// The types of devices with Ethernet frames (include/uapi/linux/if_arp.h).
+const (
+	arphrdEther    = 1
+	arphrdLoopback = 772
+)
+
+// Ethernet reports whether the device carries Ethernet frames.
+func (d Device) Ethernet() (bool, error) {
+	t, err := d.Value.UintPath("type")
+	return t == arphrdEther || t == arphrdLoopback, err
+}
+
 // RxHandler is the function that takes the device's frames before any protocol
 // does, or 0 (net_device.rx_handler, set by bonding, bridge, macvlan, …).
 func (d Device) RxHandler() (kmem.Addr, error) { return d.Value.PointerPath("rx_handler") }

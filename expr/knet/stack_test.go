@@ -20,7 +20,7 @@ func TestEthertype(t *testing.T) {
 			t.Errorf("%q is %v, %v; want %v", in, got, err, want)
 		}
 	}
-	for _, in := range []string{"", "0x10000", "-1", "88cc", "foo", "\x1b[2J"} {
+	for _, in := range []string{"", "0x10000", "-1", "88cc", "8809", "0800", "foo", "\x1b[2J"} {
 		if got, err := knet.ParseEthertype(in); err == nil {
 			t.Errorf("%q is taken for %v", in, got)
 		} else if strings.ContainsRune(err.Error(), 0x1b) {

@@ -60,7 +60,10 @@ func (t *Total) Sum() Part {
 
 // AtLeast is what is certain of the whole.
 func (t *Total) AtLeast() uint64 {
-	n := t.Own.N
+	n := uint64(0)
+	if t.Own.Known() {
+		n = t.Own.N
+	}
 	if t.Driver.Known() {
 		n += t.Driver.N
 	}
@@ -77,14 +80,7 @@ var linkField = map[string]string{"rx_dropped": "rx_dropped", "tx_dropped": "tx_
 // Total makes up a counter of a device.
 func (s *Stack) Total(d Device, counter string) (*Total, error) {
 	t := &Total{Counter: counter}
-	own, err := s.CoreCounter(d.Value, counter)
-	if err != nil {
-		return nil, err
-	}
-	if t.Own.N, err = own.Uint(); err != nil {
-		return nil, err
-	}
-	t.Own.From = own.Note()
+	t.Own = s.ownPart(d, counter)
 	t.Kernel = s.kernelTotal(d, counter)
 	bond, err := IsBond(d)
 	if err != nil {
@@ -92,7 +88,7 @@ func (s *Stack) Total(d Device, counter string) (*Total, error) {
 	}
 	if bond {
 		if err := s.slavesPart(t, d); err != nil {
-			return nil, err
+			t.Slaves.Err = err
 		}
 	} else {
 		t.Driver = s.driverPart(d, counter)
@@ -101,10 +97,19 @@ func (s *Stack) Total(d Device, counter string) (*Total, error) {
 	return t, nil
 }
 
+func (s *Stack) ownPart(d Device, counter string) Part {
+	v, err := s.CoreCounter(d.Value, counter)
+	if err != nil {
+		return Part{Err: fmt.Errorf("the core's counter of %s: %w", value.Printable(d.Name), err)}
+	}
+	n, err := v.Uint()
+	return Part{N: n, Err: err, From: v.Note()}
+}
+
 // derive fills a part that memory cannot tell from the kernel's own total, which
 // holds all parts.
 func (s *Stack) derive(t *Total, bond bool) {
-	if !t.Kernel.Known() || t.Kernel.N < t.Own.N {
+	if !t.Kernel.Known() || !t.Own.Known() || t.Kernel.N < t.Own.N {
 		return
 	}
 	rest := Part{N: t.Kernel.N - t.Own.N, From: "the kernel's own total less the core's part"}

@@ -12,20 +12,37 @@ import (
 // Series are the kernels that there is a snapshot of.
 var Series = []string{"6.1", "6.12", "7.3"}
 
-// Path is the file of a series' snapshot.
+// Path is the file of a series' snapshot of the incident.
 func Path(tb testing.TB, series string) string {
+	tb.Helper()
+	return path(tb, "incident-"+series)
+}
+
+func path(tb testing.TB, name string) string {
 	tb.Helper()
 	_, here, _, ok := runtime.Caller(0)
 	if !ok {
 		tb.Fatal("no caller: cannot find the snapshots")
 	}
-	return filepath.Join(filepath.Dir(here), "..", "snapshots", "incident-"+series+".elf.zst")
+	return filepath.Join(filepath.Dir(here), "..", "snapshots", name+".elf.zst")
 }
 
-// Open opens a series' snapshot until the test ends.
+// Open opens a series' snapshot of the incident until the test ends.
 func Open(tb testing.TB, series string) *kmem.Image {
 	tb.Helper()
-	img, err := kmem.Open(Path(tb, series))
+	return open(tb, Path(tb, series))
+}
+
+// OpenScenarios opens the snapshot of 6.12 after all of the lab's scenarios, until
+// the test ends.
+func OpenScenarios(tb testing.TB) *kmem.Image {
+	tb.Helper()
+	return open(tb, path(tb, "scenarios-6.12"))
+}
+
+func open(tb testing.TB, file string) *kmem.Image {
+	tb.Helper()
+	img, err := kmem.Open(file)
 	if err != nil {
 		tb.Fatal(err)
 	}

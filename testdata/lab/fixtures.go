@@ -7,30 +7,44 @@ import (
 	"path/filepath"
 )
 
-// fixtureKernels are the kernels whose incident the repository's tests have a
-// snapshot of: small enough to be committed, where a dump is not.
-var fixtureKernels = []string{"6.1", "6.12", "7.3"}
-
-// fixtureQuestions is what the snapshots answer; the tests ask nothing else of
-// memory.
-var fixtureQuestions = []string{
-	"explain('bond0')", "explain('veth0')", "explain('veth1')", "explain()",
-	"handler(0x0004, 'bond0')", "handler('LLDP', 'veth0')", "handler('ARP')", "handler('ARP', 'bond0')",
-	"netdevs('all') | map(.name)", "netdevs('all') | map(.rx_dropped)",
-	"netdev('bond0')", "netdev('veth0')", "netdev('veth1')", "netdev('lo')",
-	"init_net.dev_base_head", "ptype_base", "per_cpu(softnet_data, 0)", "per_cpu(softnet_data, 1)",
-	"init_task.comm", "linux_banner", "init_uts_ns",
+// fixtures are the snapshots that the repository's tests work on: small enough to
+// be committed, where dumps are not. They answer these questions; the tests ask
+// nothing else of memory.
+var fixtures = map[string]struct{ kernels, questions []string }{
+	"incident": {
+		[]string{"6.1", "6.12", "7.3"},
+		[]string{
+			"explain('bond0')", "explain('veth0')", "explain('veth1')", "explain()",
+			"handler(0x0004, 'bond0')", "handler('LLDP', 'veth0')", "handler('ARP')", "handler('ARP', 'bond0')",
+			"netdevs('all') | map(.name)", "netdevs('all') | map(.rx_dropped)",
+			"netdev('bond0')", "netdev('veth0')", "netdev('veth1')", "netdev('lo')",
+			"init_net.dev_base_head", "ptype_base", "per_cpu(softnet_data, 0)", "per_cpu(softnet_data, 1)",
+			"init_task.comm", "linux_banner", "init_uts_ns",
+		},
+	},
+	"scenarios": {
+		[]string{"6.12"},
+		[]string{
+			"explain()", "handler('LLDP', 'port0')", "handler('STP', 'port0')", "handler(0x88b5, 'port0')",
+			"handler(0x88b5, 'low0')", "handler('LACP')", "handler('LACP', 'bond2')", "handler('LACP', 'lag0')",
+			"handler('VLAN')", "handler('VLAN', 'vl0')", "handler('802.1ad', 'vl0')", "handler('VLAN', 'veth0')",
+			"handler(0x88b5, 'tapped0')", "handler('IPv4', 'idle1')", "handler('LLDP', 'idle1')", "handler(0x88b5)",
+			"explain('br0')", "explain('port0')", "explain('vl0.5')", "explain('idle1')", "explain('low0')",
+			"explain('mixed0')", "explain('tapped0')", "explain('bond1')", "explain('bond2')",
+		},
+	},
 }
 
-// writeFixture takes the snapshot in the guest, live, and puts it into dir as
-// incident-SERIES.elf.zst.
-func (r *runner) writeFixture(ctx context.Context, g *guest, dir string) error {
-	if !contains(fixtureKernels, r.kernel.series) {
+// writeFixture takes a capture's snapshot in the guest, live, and puts it into dir
+// as CAPTURE-SERIES.elf.zst, where fixtures has it.
+func (r *runner) writeFixture(ctx context.Context, g *guest, name, dir string) error {
+	f, ok := fixtures[name]
+	if !ok || !contains(f.kernels, r.kernel.series) {
 		return nil
 	}
 	const at = "/tmp/fixture.elf"
 	s := liveSubject{g}
-	a, err := s.ask(append([]string{"snapshot", "-o", at, "--", "eval"}, fixtureQuestions...)...)
+	a, err := s.ask(append([]string{"snapshot", "-o", at, "--", "eval"}, f.questions...)...)
 	if err != nil {
 		return err
 	}
@@ -41,7 +55,7 @@ func (r *runner) writeFixture(ctx context.Context, g *guest, dir string) error {
 	if err := g.fetchFile(at, raw); err != nil {
 		return err
 	}
-	to := filepath.Join(dir, fmt.Sprintf("incident-%s.elf.zst", r.kernel.series))
+	to := filepath.Join(dir, fmt.Sprintf("%s-%s.elf.zst", name, r.kernel.series))
 	if _, err := output(ctx, "", "zstd", "-qf", "-19", "--rm", raw, "-o", to); err != nil {
 		return err
 	}

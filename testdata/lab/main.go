@@ -35,6 +35,7 @@ type options struct {
 	cached     bool
 	jobs       int
 	fixtures   string // directory that takes new snapshots for the tests
+	ask        string // a shell command to run in the guest after each capture
 	cache      string
 }
 
@@ -46,6 +47,7 @@ func main() {
 	flag.BoolVar(&o.noKinspect, "no-kinspect", false, "make facts and dumps, compare nothing")
 	flag.BoolVar(&o.cached, "cached", false, "use the kernels that are unpacked already, ask no mirror")
 	flag.StringVar(&o.fixtures, "fixtures", "", "write the snapshots that the tests use into this directory")
+	flag.StringVar(&o.ask, "ask", "", "also run this shell command in the guest at each capture, and print what it says")
 	flag.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "kernels at a time")
 	flag.Parse()
 	o.kernels, o.boots = list(*kernels), list(*boots)
@@ -131,7 +133,7 @@ func lab(ctx context.Context, o options) error {
 			slots <- struct{}{}
 			defer func() { <-slots }()
 			start := time.Now()
-			r := &runner{guest: guestProgram, kinspect: o.kinspect, fixtures: o.fixtures}
+			r := &runner{guest: guestProgram, kinspect: o.kinspect, fixtures: o.fixtures, ask: o.ask}
 			if r.kernel, r.result.err = findKernel(ctx, o, s, m); r.result.err == nil {
 				if !o.wants(s.name, r.kernel.series) {
 					return

@@ -17,6 +17,7 @@ type runner struct {
 	// kinspect is the binary to test, "" to test nothing.
 	kinspect string
 	fixtures string // directory that takes new snapshots for the tests, or ""
+	ask      string // a shell command to run at each capture, or ""
 	result   result
 }
 
@@ -137,8 +138,15 @@ func (r *runner) capture(ctx context.Context, g *guest, name string, t *truth) e
 	if r.kinspect == "" {
 		return nil
 	}
-	if r.fixtures != "" && name == "incident" {
-		if err := r.writeFixture(ctx, g, r.fixtures); err != nil {
+	if r.ask != "" {
+		resp, err := g.try(kinspectTime, r.ask)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%s, %s: %s\n%s%s[exit %d]\n", r.kernel.series, name, r.ask, resp.Stdout, resp.Stderr, resp.Exit)
+	}
+	if r.fixtures != "" {
+		if err := r.writeFixture(ctx, g, name, r.fixtures); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,110 @@
+package knet
+
+import (
+	"kinspect/expr/value"
+	"kinspect/kmem"
+)
+
+// FromWire reports whether all frames of a device come off a network card: it is
+// one, or a bond, team or VLAN over nothing else. Frames of other devices may come
+// from senders on this host.
+func (s *Stack) FromWire(d Device) (bool, error) { return s.fromWire(d, 0) }
+
+// maxStacked bounds how deep devices are stacked; the kernel's own limit is 8.
+const maxStacked = 16
+
+func (s *Stack) fromWire(d Device, depth int) (bool, error) {
+	kind, err := d.Kind()
+	if err != nil || depth > maxStacked {
+		return false, err
+	}
+	switch kind {
+	case "":
+		lo, err := d.Loopback()
+		if err != nil || lo {
+			return false, err
+		}
+		driver, err := s.Driver(d)
+		return err == nil && driver != "xen_netback" && driver != "tun", err
+	case "bond", "team", "vlan":
+		lower, err := s.Lower(d)
+		if err != nil || len(lower) == 0 {
+			return false, err
+		}
+		for _, l := range lower {
+			if wire, err := s.fromWire(l.Device, depth+1); err != nil || !wire {
+				return false, err
+			}
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+// MemoryWasShort reports whether the kernel ever had to reclaim memory in the
+// background: an atomic allocation that fails wakes kswapd first, which counts a
+// PAGEOUTRUN (mm/page_alloc.c, mm/vmscan.c: balance_pgdat).
+func (s *Stack) MemoryWasShort() (bool, error) {
+	types, err := s.K.Types()
+	if err != nil {
+		return false, err
+	}
+	item, _, ok := types.Enumerator("PAGEOUTRUN")
+	if !ok {
+		return true, nil
+	}
+	events, err := s.K.Global("vm_event_states")
+	if err != nil {
+		return false, err
+	}
+	var runs uint64
+	err = s.K.EachCPU(events, func(_ int, v value.Value) error {
+		list, err := v.Path("event")
+		if err != nil {
+			return err
+		}
+		e, err := list.Index(int64(item.Value))
+		if err != nil {
+			return err
+		}
+		n, err := e.Uint()
+		runs += n
+		return err
+	})
+	return runs != 0, err
+}
+
+// SentFrames is how many frames were sent through a device that leaves counting to
+// the core's tstats (net_device.pcpu_stat_type, since 6.9); ok is false for others.
+func (s *Stack) SentFrames(d Device) (n uint64, ok bool, err error) {
+	if !d.Value.Has("pcpu_stat_type") {
+		return 0, false, nil
+	}
+	kind, err := d.Value.UintPath("pcpu_stat_type")
+	if err != nil {
+		return 0, false, err
+	}
+	types, err := s.K.Types()
+	if err != nil {
+		return 0, false, err
+	}
+	tstats, _, found := types.Enumerator("NETDEV_PCPU_STAT_TSTATS")
+	if !found || tstats.Value != kind {
+		return 0, false, nil
+	}
+	p, err := d.Value.Path("tstats")
+	if err != nil {
+		return 0, false, err
+	}
+	err = s.K.EachCPU(p, func(_ int, v value.Value) error {
+		m, err := v.Path("tx_packets")
+		if err != nil {
+			return err
+		}
+		a, _ := m.Addr()
+		u, err := kmem.ReadUint64(s.K, a)
+		n += u
+		return err
+	})
+	return n, err == nil, err
+}
