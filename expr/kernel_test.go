@@ -89,6 +89,11 @@ var kernelCases = [][2]string{
 	{"init_nett", "error: no symbol, function or enumerator is called init_nett; did you mean init_net…"},
 	{"netdev('lo').rx_handler_data.x", "error: void * has no members, so no x"},
 	{"__per_cpu_start", "error: __per_cpu_start is at …"},
+	{"mem(addr(netdev('bond0').name), 8)", "0xff…"},
+	{"mem(addr(init_net), 0)", "error: mem reads 1 to 65536 bytes"},
+	{"mem(addr(init_net), 65537)", "error: mem reads 1 to 65536 bytes"},
+	{"mem(0x1000)", "error: …"},
+	{"mem('x')", `error: the string "x" is no address`},
 	{"netdevs() | list_entries('a', 'b')", "error: the head of a list has to be a value of the kernel, not a list"},
 }
 

@@ -52,11 +52,11 @@ func (img *Image) openSymbols() (SymbolTable, error) {
 	case inMemory != nil:
 		return nil, inMemory
 	case img.snapshot != nil:
-		return nil, fmt.Errorf("%s: no symbols: the snapshot was made without them", img.source)
+		return nil, fmt.Errorf("%s: no symbols: the snapshot was made without them; --symbols takes a System.map or a saved /proc/kallsyms", img.source)
 	case img.info == nil:
 		return nil, fmt.Errorf("%s: no symbols: the dump has no VMCOREINFO note that could be read, and %w", img.source, err)
 	default:
-		return nil, fmt.Errorf("%s: no symbols: VMCOREINFO of this kernel (%s) does not say where kallsyms is, and %w", img.source, img.info.Release(), err)
+		return nil, fmt.Errorf("%s: no symbols: VMCOREINFO of this kernel (%s) does not say where kallsyms is, and %w; --symbols takes a System.map or a saved /proc/kallsyms", img.source, img.info.Release(), err)
 	}
 }
 

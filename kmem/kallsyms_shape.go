@@ -87,7 +87,7 @@ type shapeScan struct {
 func (s *shapeScan) lowestData() Addr {
 	low := Addr(kernelMapEnd)
 	for _, sym := range s.info.imageSymbols() {
-		if sym.Addr > s.stext {
+		if sym.Addr > s.stext && !strings.HasPrefix(sym.Name, "kallsyms_") {
 			low = min(low, sym.Addr)
 		}
 	}
@@ -288,7 +288,7 @@ func (s *shapeScan) verify(k *Kallsyms) error {
 	const enough = 2
 	same := 0
 	for _, sym := range s.info.imageSymbols() {
-		if sym.Name == "_stext" {
+		if sym.Name == "_stext" || strings.HasPrefix(sym.Name, "kallsyms_") { // not listed before 6.4
 			continue
 		}
 		ok, err := k.decodes(sym.Name, sym.Addr)
@@ -334,19 +334,11 @@ func (k *Kallsyms) checkBanner(release string) error {
 }
 
 // imageSymbols are the SYMBOL(…) lines whose value lies in the kernel's image,
-// sorted; without kallsyms' own tables, which it does not list before 6.4, and
-// which are no data. Some others are no symbol's address but what a pointer of that name
+// sorted. Some others are no symbol's address but what a pointer of that name
 // holds (VMCOREINFO_SYMBOL_ARRAY).
 func (v *VMCoreInfo) imageSymbols() []Symbol {
-	if v == nil {
-		return nil
-	}
 	var syms []Symbol
-	for key := range v.values {
-		name, ok := strings.CutPrefix(strings.TrimSuffix(key, ")"), "SYMBOL(")
-		if !ok || strings.HasPrefix(name, "kallsyms_") {
-			continue
-		}
+	for name := range v.Each("SYMBOL") {
 		if addr, ok := v.Symbol(name); ok && addr >= startKMap && addr < kernelMapEnd {
 			syms = append(syms, Symbol{Name: name, Addr: addr})
 		}

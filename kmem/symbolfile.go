@@ -65,8 +65,16 @@ func OpenSymbolFile(path string) (*SymbolFile, error) {
 // errNoSymbols is the error of a file that names nothing.
 var errNoSymbols = errors.New("it holds no symbols")
 
+// placeholder is how the file begins that Debian's packages have in place of the
+// System.map.
+var placeholder = []byte("ffffffffffffffff B The real System.map is in ")
+
 func (f *SymbolFile) readText(r io.Reader) error {
-	hidden, err := f.parse(r)
+	in := bufio.NewReaderSize(r, 64<<10)
+	if start, _ := in.Peek(len(placeholder)); bytes.Equal(start, placeholder) {
+		return errors.New("a placeholder: the real System.map is in the package with the kernel's debug symbols (linux-image-RELEASE-dbg); /proc/kallsyms of the running kernel does as well")
+	}
+	hidden, err := f.parse(in)
 	switch {
 	case errors.Is(err, ErrBadProcKallsyms):
 		return fmt.Errorf("neither a System.map, nor a saved /proc/kallsyms, nor an ELF vmlinux: %w", err)

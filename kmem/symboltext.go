@@ -9,9 +9,13 @@ import (
 )
 
 // SymbolText is the text of /proc/kallsyms that the image's symbols come from, of
-// the running kernel or of a snapshot that carries it; at most 256 MiB. Images
-// whose symbols come from memory have none, and an error.
+// the running kernel or of a snapshot that carries it; at most 256 MiB. Of symbols
+// from a file it is what that text would be. Images whose symbols come from memory
+// have none, and an error.
 func (img *Image) SymbolText() ([]byte, error) {
+	if f, ok := img.symbols.(*SymbolFile); ok {
+		return f.text(), nil
+	}
 	if img.live {
 		file, err := os.Open(img.host.kallsyms)
 		if err != nil {

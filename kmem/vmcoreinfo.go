@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -121,6 +124,25 @@ func (v *VMCoreInfo) Offset(member string) (uint64, bool) {
 
 // Size returns the size of a type in bytes.
 func (v *VMCoreInfo) Size(name string) (uint64, bool) { return v.decimal("SIZE(" + name + ")") }
+
+// Each calls yield for the lines KIND(name)=value of a kind, such as "SIZE", by
+// name.
+func (v *VMCoreInfo) Each(kind string) iter.Seq2[string, string] {
+	return func(yield func(name, value string) bool) {
+		if v == nil {
+			return
+		}
+		for _, key := range slices.Sorted(maps.Keys(v.values)) {
+			name, ok := strings.CutPrefix(key, kind+"(")
+			if !ok {
+				continue
+			}
+			if name, ok = strings.CutSuffix(name, ")"); ok && !yield(name, v.values[key]) {
+				return
+			}
+		}
+	}
+}
 
 func (v *VMCoreInfo) decimal(key string) (uint64, bool) {
 	s, ok := v.Value(key)

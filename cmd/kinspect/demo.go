@@ -19,8 +19,8 @@ $ kinspect explain bond0
 
 // demo explains the embedded incident and, on a terminal, goes on interactively.
 func (a *app) demo([]string) (int, error) {
-	if len(a.options.core) > 0 || a.options.netns != "" {
-		return exitFailed, usagef("demo brings its own snapshot: it takes neither --core nor --netns")
+	if o := a.options; len(o.core) > 0 || o.netns != "" || o.symbols != "" || o.btf != "" {
+		return exitFailed, usagef("demo brings its own snapshot: it takes neither --core nor --netns, --symbols or --btf")
 	}
 	t, err := a.openDemo()
 	if err != nil {

@@ -156,8 +156,5 @@ func (a *app) main(args []string) (int, error) {
 	if a.options.around != "" && c.name != "sym" {
 		return exitFailed, usagef("--around belongs to sym: kinspect sym --around 10 ADDR")
 	}
-	if a.options.symbols != "" && (c.name != "sym" || len(a.options.core) > 0) {
-		return exitFailed, usagef("--symbols belongs to sym without --core")
-	}
 	return c.run(a, rest)
 }

@@ -11,6 +11,7 @@ import (
 type options struct {
 	core    []string // one dump; several files where it is split
 	symbols string
+	btf     string
 	around  string
 	netns   string
 	output  string
@@ -80,6 +81,8 @@ func (o *options) text(name string) *string {
 	switch name {
 	case "symbols":
 		return &o.symbols
+	case "btf":
+		return &o.btf
 	case "around":
 		return &o.around
 	case "netns":

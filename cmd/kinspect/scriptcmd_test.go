@@ -3,11 +3,14 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"kinspect/kmem"
 )
 
 // wantExit runs a program and wants an exit code: exit CODE PROGRAM ARGS…
@@ -28,6 +31,36 @@ func wantExit(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
 	}
+}
+
+// extract writes a dump's symbols as a System.map has them, as they were linked,
+// or its BTF: extract symbols|btf DUMP OUT.
+func extract(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: extract symbols|btf DUMP OUT")
+	}
+	img, err := kmem.Open(args[1])
+	ts.Check(err)
+	defer img.Close()
+	syms, err := img.Symbols()
+	ts.Check(err)
+	var out bytes.Buffer
+	if args[0] == "btf" {
+		start, _ := syms.Lookup("__start_BTF")
+		stop, _ := syms.Lookup("__stop_BTF")
+		data := make([]byte, stop.Addr-start.Addr)
+		ts.Check(img.ReadMem(start.Addr, data))
+		out.Write(data)
+	} else {
+		moved, _ := img.VMCoreInfo().KernelOffset()
+		for s := range syms.All {
+			if s.Addr >= 0xffffffff80000000 && s.Addr < 0xffffffffc0000000 {
+				s.Addr = s.Addr.Add(-moved)
+			}
+			fmt.Fprintf(&out, "%016x %c %s\n", uint64(s.Addr), s.Type, s.Name)
+		}
+	}
+	ts.Check(writeFile(ts.MkAbs(args[2]), out.Bytes()))
 }
 
 // mangle copies a file and changes it: mangle IN OUT cut N | set OFFSET BYTE… |

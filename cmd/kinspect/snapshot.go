@@ -101,12 +101,14 @@ func (t *target) save(file string, command []string) error {
 	} else if content.Kallsyms, err = t.image.SymbolText(); err != nil {
 		return fmt.Errorf("copying the symbols: %w", err)
 	}
-	start, size, err := t.kernel.BTFRange()
-	if err != nil {
-		return err
-	}
-	if err := t.memory.AddRange(start, size); err != nil {
-		return fmt.Errorf("copying the kernel's types: %w", err)
+	if t.kernel.TypesFile() == "" { // else the snapshot needs the file, too
+		start, size, err := t.kernel.BTFRange()
+		if err != nil {
+			return err
+		}
+		if err := t.memory.AddRange(start, size); err != nil {
+			return fmt.Errorf("copying the kernel's types: %w", err)
+		}
 	}
 	mods, err := t.kernel.ModuleBTFs()
 	if err != nil {

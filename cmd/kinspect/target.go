@@ -79,8 +79,29 @@ func (a *app) use(img *kmem.Image) (*target, error) {
 	}
 	t.kernel = value.New(img, memory)
 	t.stack = knet.New(t.kernel, facts)
+	if err := a.useFiles(t); err != nil {
+		t.close()
+		return nil, err
+	}
 	a.target = t
 	return t, nil
+}
+
+// useFiles takes symbols and types from the files that the flags name.
+func (a *app) useFiles(t *target) error {
+	if name := a.options.symbols; name != "" {
+		f, err := kmem.OpenSymbolFile(name)
+		if err != nil {
+			return err
+		}
+		if err := t.image.UseSymbols(f); err != nil {
+			return err
+		}
+	}
+	if name := a.options.btf; name != "" {
+		return t.kernel.UseTypes(name)
+	}
+	return nil
 }
 
 func (t *target) close() {

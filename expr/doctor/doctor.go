@@ -54,7 +54,13 @@ func (r *Report) addErr(item string, s Status, err error) {
 		r.add(item, s, h.Do, "%s: %s", h.What, h.Why)
 		return
 	}
-	r.add(item, s, "", "%v", err)
+	r.add(item, s, fallbacks[item], "%v", err)
+}
+
+// fallbacks say what can be done without.
+var fallbacks = map[string]string{
+	"symbols":     "give a System.map or a saved /proc/kallsyms with --symbols; without symbols, mem(ADDRESS, LENGTH) reads memory, and with --btf cast('TYPE *', ADDRESS) gives it a type",
+	"types (BTF)": "give types with --btf; without, mem(ADDRESS, LENGTH) reads memory",
 }
 
 // NotOpened reports on a kernel that could not be opened.
@@ -71,12 +77,17 @@ func Examine(s *knet.Stack) *Report {
 	r.add("memory", OK, "", "%s opens", r.Source)
 	r.snapshot(k.Image.Snapshot())
 	r.vmcoreinfo(k)
-	if !r.symbols(k) {
+	named := r.symbols(k)
+	if !named && k.TypesFile() == "" {
 		r.add("types (BTF), types of modules, network namespaces", Missing, "", "not looked at: they are found by symbols")
 		return r
 	}
 	if !r.types(k) {
 		r.add("types of modules, network namespaces", Missing, "", "not looked at: they are read by types")
+		return r
+	}
+	if !named {
+		r.add("types of modules, network namespaces", Missing, "", "not looked at: they are found by symbols")
 		return r
 	}
 	r.moduleTypes(k)
@@ -149,7 +160,11 @@ func (r *Report) types(k *value.Kernel) bool {
 		r.addErr("types (BTF)", Missing, err)
 		return false
 	}
-	r.add("types (BTF)", OK, "", "%d types of vmlinux", types.NumTypes())
+	from := "vmlinux"
+	if file := k.TypesFile(); file != "" {
+		from = file
+	}
+	r.add("types (BTF)", OK, "", "%d types of %s", types.NumTypes(), from)
 	return true
 }
 

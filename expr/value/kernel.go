@@ -24,6 +24,7 @@ type Kernel struct {
 	typesOnce sync.Once
 	types     *btf.Spec
 	typesErr  error
+	typesFile string // see UseTypes
 
 	modsOnce sync.Once
 	mods     []*Module
@@ -110,7 +111,7 @@ func (k *Kernel) BTFRange() (kmem.Addr, uint64, error) {
 	start, ok1 := syms.Lookup("__start_BTF")
 	stop, ok2 := syms.Lookup("__stop_BTF")
 	if !ok1 || !ok2 {
-		return 0, 0, errors.New("this kernel has no BTF (__start_BTF is not among its symbols): it was built without CONFIG_DEBUG_INFO_BTF, so its types are not known")
+		return 0, 0, errors.New("this kernel has no BTF (__start_BTF is not among its symbols): it was built without CONFIG_DEBUG_INFO_BTF, so its types are not known; a BTF made of its vmlinux (pahole -J) can be given with --btf")
 	}
 	if stop.Addr <= start.Addr || stop.Addr-start.Addr > maxBTF {
 		return 0, 0, fmt.Errorf("__start_BTF %s and __stop_BTF %s do not enclose a BTF", start.Addr, stop.Addr)
