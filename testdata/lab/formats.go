@@ -86,7 +86,7 @@ func (q *qemu) dumpFormats() ([]string, error) {
 // compareFormats asks each of the other dumps the incident's question.
 func (r *runner) compareFormats(ctx context.Context) error {
 	files, err := filepath.Glob(filepath.Join(r.formatsDir(), "*"))
-	if r.kinspect == "" || r.kernel.series == noDumpSeries || err != nil {
+	if r.kinspect == "" || err != nil {
 		return err
 	}
 	slices.Sort(files)
