@@ -91,9 +91,13 @@ func (r *runner) compareFormats(ctx context.Context) error {
 	}
 	slices.Sort(files)
 	for _, file := range files {
+		explain := commandCheck{args: []string{"explain", "bond0"}, exit: 1, stdout: []string{"rx_dropped 53 = 48 of its own (core) + 5 from its slaves"}}
+		if r.kernel.series == "5.10" { // its modules have no BTF
+			explain.exit, explain.stdout = 2, []string{"48 of its own (core)"}
+		}
 		for _, row := range []commandCheck{
 			{args: []string{"eval", "netdev('bond0').rx_dropped"}, stdout: []string{"48"}},
-			{args: []string{"explain", "bond0"}, exit: 1, stdout: []string{"rx_dropped 53 = 48 of its own (core) + 5 from its slaves"}},
+			explain,
 		} {
 			a, err := (dumpSubject{ctx: ctx, kinspect: r.kinspect, core: file}).ask(row.args...)
 			if err != nil {
