@@ -83,7 +83,7 @@ rm -rf /boot`); err != nil {
 		return err
 	}
 	r.compare(ctx, "vmcore", &t, nil)
-	return nil
+	return r.makedumpfile(ctx)
 }
 
 // crash panics the guest and waits until its second kernel has switched off.
