@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"kinspect/testdata/kernels"
 )
 
 // realBTF is the BTF of a kernel and of modules for it.
@@ -13,12 +15,35 @@ type realBTF struct {
 	modules map[string][]byte
 }
 
-// realBTFs returns the BTF of real kernels by a name of each: what the running
-// kernel has, if it has any, and what the directory KINSPECT_BTF_DIR holds, as
-// vmlinux-NAME.btf and MODULE-NAME.btf.
+// snapshotBTF is vmlinux's BTF out of a series' committed snapshot.
+func snapshotBTF(tb testing.TB, series string) []byte {
+	tb.Helper()
+	img := kernels.Open(tb, series)
+	syms, err := img.Symbols()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	start, ok1 := syms.Lookup("__start_BTF")
+	stop, ok2 := syms.Lookup("__stop_BTF")
+	if !ok1 || !ok2 {
+		tb.Fatalf("%s: no BTF in the snapshot", series)
+	}
+	data := make([]byte, stop.Addr-start.Addr)
+	if err := img.ReadMem(start.Addr, data); err != nil {
+		tb.Fatal(err)
+	}
+	return data
+}
+
+// realBTFs returns the BTF of real kernels by a name of each: those of the
+// committed snapshots, what the running kernel has, if it has any, and what the
+// directory KINSPECT_BTF_DIR holds, as vmlinux-NAME.btf and MODULE-NAME.btf.
 func realBTFs(tb testing.TB) map[string]realBTF {
 	tb.Helper()
 	all := make(map[string]realBTF)
+	for _, series := range kernels.Series {
+		all[series] = realBTF{vmlinux: snapshotBTF(tb, series)}
+	}
 	if data, err := os.ReadFile("/sys/kernel/btf/vmlinux"); err == nil {
 		all["running"] = realBTF{vmlinux: data}
 	}
