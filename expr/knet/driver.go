@@ -89,41 +89,48 @@ func (s *Stack) driverPart(d Device, counter string) Part {
 // for the driver (net_device.pcpu_stat_type), of which dstats count drops.
 func (s *Stack) coreKeptRxDropped(d Device) (uint64, error) {
 	n, err := d.Value.UintPath("stats.rx_dropped")
-	if err != nil || !d.Value.Has("pcpu_stat_type") {
-		return n, err
-	}
-	kind, err := d.Value.Path("pcpu_stat_type")
 	if err != nil {
 		return n, err
 	}
-	k, err := kind.Uint()
+	kept, _, err := s.coreKept(d, "NETDEV_PCPU_STAT_DSTATS", "dstats", "rx_drops")
+	return n + kept, err
+}
+
+// coreKept sums up a u64_stats_t of the per-CPU counters that the core keeps for a
+// driver, where they are of the given kind (enum netdev_stat_type); ok is false
+// where they are not.
+func (s *Stack) coreKept(d Device, kind, stats, member string) (n uint64, ok bool, err error) {
+	if !d.Value.Has("pcpu_stat_type") {
+		return 0, false, nil
+	}
+	has, err := d.Value.UintPath("pcpu_stat_type")
 	if err != nil {
-		return n, err
+		return 0, false, err
 	}
 	types, err := s.K.Types()
 	if err != nil {
-		return n, err
+		return 0, false, err
 	}
-	dstats, _, ok := types.Enumerator("NETDEV_PCPU_STAT_DSTATS")
-	if !ok || dstats.Value != k {
-		return n, nil
+	want, _, found := types.Enumerator(kind)
+	if !found || want.Value != has {
+		return 0, false, nil
 	}
-	p, err := d.Value.Path("dstats")
+	p, err := d.Value.Path(stats)
 	if err != nil {
-		return n, err
+		return 0, false, err
 	}
 	err = s.K.EachCPU(p, func(_ int, v value.Value) error {
-		m, err := v.Path("rx_drops")
+		m, err := v.Path(member)
 		if err != nil {
 			return err
 		}
-		// A u64_stats_t: on 64-bit machines a u64 wrapped into types of its own.
+		// On 64-bit machines a u64 wrapped into types of its own.
 		a, _ := m.Addr()
 		u, err := kmem.ReadUint64(s.K, a)
 		n += u
 		return err
 	})
-	return n, err
+	return n, err == nil, err
 }
 
 // macvlanRxDropped: macvlan shows its receive errors as drops too.
@@ -194,62 +201,57 @@ func (s *Stack) VethSendDrops(d Device) (uint64, error) {
 // maxQueues bounds the receive queues that a device claims.
 const maxQueues = 1 << 16
 
-func vethQueues(s *Stack, d Device, members ...string) (uint64, error) {
-	priv, err := s.Priv(d, "veth_priv", "veth")
-	if err != nil {
-		return 0, err
-	}
-	n, err := d.Value.UintPath("num_rx_queues")
-	if err != nil {
-		return 0, err
-	}
-	if n > maxQueues {
-		return 0, fmt.Errorf("%s claims %d receive queues", value.Printable(d.Name), n)
-	}
-	rq, err := priv.Path("rq")
-	if err != nil {
-		return 0, err
-	}
-	var sum uint64
-	for i := range int64(n) {
-		q, err := rq.Index(i)
-		if err != nil {
-			return sum, err
-		}
+// vethQueues sums up counters of all receive queues.
+func vethQueues(s *Stack, d Device, members ...string) (sum uint64, err error) {
+	err = s.eachVethQueue(d, func(q value.Value) error {
 		for _, m := range members {
 			u, err := q.UintPath("stats.vs." + m)
 			if err != nil {
-				return sum, err
+				return err
 			}
 			sum += u
 		}
-	}
-	return sum, nil
+		return nil
+	})
+	return sum, err
 }
 
 // VethUsesNAPI reports whether a receive queue of the veth uses NAPI, as it does
 // with XDP or GRO: then its frames do not pass the backlog at once.
-func (s *Stack) VethUsesNAPI(d Device) (bool, error) {
+func (s *Stack) VethUsesNAPI(d Device) (uses bool, err error) {
+	err = s.eachVethQueue(d, func(q value.Value) error {
+		napi, err := q.UintPath("napi")
+		uses = uses || napi != 0
+		return err
+	})
+	return uses, err
+}
+
+// eachVethQueue calls visit with each struct veth_rq of the device.
+func (s *Stack) eachVethQueue(d Device, visit func(value.Value) error) error {
 	priv, err := s.Priv(d, "veth_priv", "veth")
 	if err != nil {
-		return false, err
+		return err
 	}
 	n, err := d.Value.UintPath("num_rx_queues")
 	if err != nil {
-		return false, err
+		return err
+	}
+	if n > maxQueues {
+		return fmt.Errorf("%s claims %d receive queues", value.Printable(d.Name), n)
 	}
 	rq, err := priv.Path("rq")
 	if err != nil {
-		return false, err
+		return err
 	}
-	for i := range int64(min(n, maxQueues)) {
+	for i := range int64(n) {
 		q, err := rq.Index(i)
 		if err != nil {
-			return false, err
+			return err
 		}
-		if napi, err := q.UintPath("napi"); err != nil || napi != 0 {
-			return napi != 0, err
+		if err := visit(q); err != nil {
+			return err
 		}
 	}
-	return false, nil
+	return nil
 }

@@ -1,9 +1,6 @@
 package knet
 
-import (
-	"kinspect/expr/value"
-	"kinspect/kmem"
-)
+import "kinspect/expr/value"
 
 // FromWire reports whether all frames of a device come off a network card: it is
 // one, or a bond, team or VLAN over nothing else. Frames of other devices may come
@@ -77,34 +74,5 @@ func (s *Stack) MemoryWasShort() (bool, error) {
 // SentFrames is how many frames were sent through a device that leaves counting to
 // the core's tstats (net_device.pcpu_stat_type, since 6.9); ok is false for others.
 func (s *Stack) SentFrames(d Device) (n uint64, ok bool, err error) {
-	if !d.Value.Has("pcpu_stat_type") {
-		return 0, false, nil
-	}
-	kind, err := d.Value.UintPath("pcpu_stat_type")
-	if err != nil {
-		return 0, false, err
-	}
-	types, err := s.K.Types()
-	if err != nil {
-		return 0, false, err
-	}
-	tstats, _, found := types.Enumerator("NETDEV_PCPU_STAT_TSTATS")
-	if !found || tstats.Value != kind {
-		return 0, false, nil
-	}
-	p, err := d.Value.Path("tstats")
-	if err != nil {
-		return 0, false, err
-	}
-	err = s.K.EachCPU(p, func(_ int, v value.Value) error {
-		m, err := v.Path("tx_packets")
-		if err != nil {
-			return err
-		}
-		a, _ := m.Addr()
-		u, err := kmem.ReadUint64(s.K, a)
-		n += u
-		return err
-	})
-	return n, err == nil, err
+	return s.coreKept(d, "NETDEV_PCPU_STAT_TSTATS", "tstats", "tx_packets")
 }
