@@ -1,4 +1,4 @@
-package kmem
+package kdump
 
 import (
 	"bytes"
@@ -12,6 +12,8 @@ import (
 	"github.com/anchore/go-lzo"
 	"github.com/klauspost/compress/snappy"
 	"github.com/klauspost/compress/zstd"
+
+	"kinspect/kmem/dump"
 )
 
 // pageDecoder unpacks single pages. It is for one goroutine at a time; codecs are
@@ -26,23 +28,23 @@ type pageDecoder struct {
 var pageDecoders = sync.Pool{New: func() any { return new(pageDecoder) }}
 
 // errPageSize is the error of data that is no whole page when it is unpacked.
-var errPageSize = fmt.Errorf("it does not unpack to %d bytes", PageSize)
+var errPageSize = fmt.Errorf("it does not unpack to %d bytes", dump.PageSize)
 
-// unpack fills page, of PageSize bytes, with what data holds; flags say how it is
+// unpack fills page, of dump.PageSize bytes, with what data holds; flags say how it is
 // compressed. Not a byte of page is to be used after an error.
 func (d *pageDecoder) unpack(page, data []byte, flags uint32) (err error) {
-	switch flags & (kdumpZlib | kdumpLZO | kdumpSnappy | kdumpZstd) {
+	switch flags & (FlagZlib | FlagLZO | FlagSnappy | FlagZstd) {
 	case 0:
 		if len(data) != len(page) {
 			return errPageSize
 		}
 		copy(page, data)
 		return nil
-	case kdumpZlib:
+	case FlagZlib:
 		return d.unpackZlib(page, data)
-	case kdumpLZO:
+	case FlagLZO:
 		return unpackLZO(page, data)
-	case kdumpSnappy:
+	case FlagSnappy:
 		if n, err := snappy.DecodedLen(data); err != nil {
 			return err
 		} else if n != len(page) {
@@ -50,7 +52,7 @@ func (d *pageDecoder) unpack(page, data []byte, flags uint32) (err error) {
 		}
 		_, err := snappy.Decode(page, data)
 		return err
-	case kdumpZstd:
+	case FlagZstd:
 		return d.unpackZstd(page, data)
 	}
 	return fmt.Errorf("it is compressed in an unknown way (flags %#x)", flags)

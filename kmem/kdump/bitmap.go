@@ -1,17 +1,19 @@
-package kmem
+package kdump
 
 import (
 	"bytes"
 	"encoding/binary"
 	"math/bits"
+
+	"kinspect/kmem/dump"
 )
 
-// pageBitmap is a bitmap in a file, a bit a page, that answers in constant time how
+// bitmap is a bitmap in a file, a bit a page, that answers in constant time how
 // many bits are set before a page. In memory it keeps a count for each rankLine bytes,
 // which is 1/128 of the bitmap; a question reads one line of the file and counts the
 // rest. It is safe for concurrent use.
-type pageBitmap struct {
-	f     *coreFile
+type bitmap struct {
+	f     *dump.File
 	off   uint64
 	pages uint64   // bits behind them are not looked at
 	ranks []uint64 // bits set before each line; one more at the end, all of them
@@ -19,14 +21,14 @@ type pageBitmap struct {
 }
 
 const (
-	rankLine  = cacheLine
+	rankLine  = dump.CacheLine
 	rankPages = rankLine * 8
 )
 
-// readPageBitmap counts a bitmap. Where memory is not 0, it is the offset of another
+// readBitmap counts a bitmap. Where memory is not 0, it is the offset of another
 // bitmap that must have all of its bits: stray tells a page that it lacks.
-func readPageBitmap(f *coreFile, off, pages, memory uint64) (b *pageBitmap, stray int64, err error) {
-	b = &pageBitmap{f: f, off: off, pages: pages}
+func readBitmap(f *dump.File, off, pages, memory uint64) (b *bitmap, stray int64, err error) {
+	b = &bitmap{f: f, off: off, pages: pages}
 	lines := (pages + rankPages - 1) / rankPages
 	const chunk = 256 << 10
 	size := lines * rankLine
@@ -40,13 +42,13 @@ func readPageBitmap(f *coreFile, off, pages, memory uint64) (b *pageBitmap, stra
 		n := min(size-done, uint64(len(buf)))
 		// A flattened file has no more of the last block than there are pages.
 		inFile := min(n, (pages+7)/8-done)
-		if err := f.readAt(off+done, buf[:inFile]); err != nil {
+		if err := f.ReadFull(off+done, buf[:inFile]); err != nil {
 			return nil, 0, err
 		}
 		clear(buf[inFile:n])
 		clearFrom(buf[:n], pages-done*8)
 		if other != nil {
-			if err := f.readAt(memory+done, other[:inFile]); err != nil {
+			if err := f.ReadFull(memory+done, other[:inFile]); err != nil {
 				return nil, 0, err
 			}
 			if i := lacks(buf[:n], other); i >= 0 && stray < 0 {
@@ -95,11 +97,11 @@ func popcount(b []byte) uint64 {
 }
 
 // count is the number of bits set.
-func (b *pageBitmap) count() uint64 { return b.ranks[len(b.ranks)-1] }
+func (b *bitmap) count() uint64 { return b.ranks[len(b.ranks)-1] }
 
 // rank tells how many bits are set before a page, and whether its own is. The page
 // may be the first behind the last.
-func (b *pageBitmap) rank(page uint64) (n uint64, set bool, err error) {
+func (b *bitmap) rank(page uint64) (n uint64, set bool, err error) {
 	if page >= b.pages {
 		return b.count(), false, nil
 	}
@@ -116,13 +118,13 @@ func (b *pageBitmap) rank(page uint64) (n uint64, set bool, err error) {
 
 // run returns how many of the up to limit pages from page on are set, up to the first that
 // is not.
-func (b *pageBitmap) run(page, limit uint64) (uint64, error) {
+func (b *bitmap) run(page, limit uint64) (uint64, error) {
 	limit = min(limit, b.pages-min(page, b.pages))
 	return b.same(page, limit, true)
 }
 
 // same counts the pages from page on, limit at most, whose bit is want.
-func (b *pageBitmap) same(page, limit uint64, want bool) (uint64, error) {
+func (b *bitmap) same(page, limit uint64, want bool) (uint64, error) {
 	for n := uint64(0); n < limit; {
 		line, err := b.line(page + n)
 		if err != nil {
@@ -147,9 +149,9 @@ func (b *pageBitmap) same(page, limit uint64, want bool) (uint64, error) {
 }
 
 // line returns the bytes that hold a page's bit.
-func (b *pageBitmap) line(page uint64) ([]byte, error) {
+func (b *bitmap) line(page uint64) ([]byte, error) {
 	if b.tail != nil && page/rankPages == (b.pages-1)/rankPages {
 		return b.tail, nil
 	}
-	return b.f.view(b.off+page/rankPages*rankLine, rankLine)
+	return b.f.View(b.off+page/rankPages*rankLine, rankLine)
 }

@@ -1,4 +1,11 @@
-package kmem
+// Package packed unpacks files that a general tool compressed: gzip, xz, zstd. What is
+// inside can be any format, so it is unpacked whole before somebody looks: to memory
+// where it is small, else to a temporary file, in which zeros are holes.
+//
+// A zstd frame may tell its length in its header; a small one that does is unpacked in
+// one go. Windows and dictionaries, which a file claims, are bounded before memory is
+// given to them.
+package packed
 
 import (
 	"bufio"
@@ -10,6 +17,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
+
+	"kinspect/kmem/dump"
 )
 
 const (
@@ -37,11 +46,11 @@ type compression struct {
 	open func(r io.ReaderAt, size int64) (io.ReadCloser, error)
 }
 
-// zstdMagic is how a zstd frame begins.
-var zstdMagic = []byte{0x28, 0xb5, 0x2f, 0xfd}
+// ZstdMagic is how a zstd frame begins.
+var ZstdMagic = []byte{0x28, 0xb5, 0x2f, 0xfd}
 
 var compressions = [...]compression{
-	{"zstd", "zstd -d --long=31", zstdMagic, openZstd},
+	{"zstd", "zstd -d --long=31", ZstdMagic, openZstd},
 	{"gzip", "gzip -d", []byte{0x1f, 0x8b}, openGzip},
 	{"xz", "xz -d", []byte("\xfd7zXZ\x00"), openXZ},
 }
@@ -49,14 +58,14 @@ var compressions = [...]compression{
 // Progress is told how many of a file's bytes have been unpacked.
 type Progress func(file string, done, size int64)
 
-// unpacked is the content of a compressed file.
-type unpacked struct {
-	f      *coreFile
-	closer io.Closer // removes the temporary file; nil: it is in memory
+// Unpacked is the content of a compressed file.
+type Unpacked struct {
+	File   *dump.File
+	Closer io.Closer // removes the temporary file; nil: it is in memory
 }
 
-// unpack unpacks a file. It returns nil where it is none of the compressed ones.
-func unpack(r io.ReaderAt, size int64, name string, magic []byte, progress Progress) (*unpacked, error) {
+// Unpack unpacks a file, which begins with magic. It returns nil where it is none of the compressed ones.
+func Unpack(r io.ReaderAt, size int64, name string, magic []byte, progress Progress) (*Unpacked, error) {
 	for i := range compressions {
 		c := &compressions[i]
 		if !bytes.HasPrefix(magic, c.magic) {
@@ -64,20 +73,20 @@ func unpack(r io.ReaderAt, size int64, name string, magic []byte, progress Progr
 		}
 		if c.name == "zstd" {
 			if out := unpackWhole(r, size, maxInMemory); out != nil {
-				return inMemory(out), nil
+				return inMemory(out, name), nil
 			}
 		}
 		u, err := c.unpack(r, size, name, progress, maxInMemory, maxUnpacked)
 		if err != nil {
-			return nil, &FormatError{Source: name, What: err.Error()}
+			return nil, &dump.FormatError{Source: name, What: err.Error()}
 		}
 		return u, nil
 	}
 	return nil, nil
 }
 
-func inMemory(b []byte) *unpacked {
-	return &unpacked{f: newCoreFile(bytes.NewReader(b), int64(len(b)), false)}
+func inMemory(b []byte, name string) *Unpacked {
+	return &Unpacked{File: dump.NewFile(bytes.NewReader(b), int64(len(b)), name, false)}
 }
 
 // packedReader remembers how far a file was read, for the progress.
@@ -93,14 +102,14 @@ func (c *packedReader) ReadAt(p []byte, off int64) (int, error) {
 }
 
 // unpack unpacks to memory, or to a file where that takes more than inMem bytes.
-func (c *compression) unpack(r io.ReaderAt, size int64, name string, progress Progress, inMem, limit int64) (_ *unpacked, err error) {
+func (c *compression) unpack(r io.ReaderAt, size int64, name string, progress Progress, inMem, limit int64) (_ *Unpacked, err error) {
 	count := &packedReader{ReaderAt: r}
 	content, err := c.open(count, size)
 	if err != nil {
 		return nil, fmt.Errorf("damaged %s file: %w", c.name, err)
 	}
 	defer content.Close()
-	out := &spill{limit: inMem}
+	out := &spill{limit: inMem, name: name}
 	defer func() {
 		if err != nil {
 			out.discard()
@@ -178,8 +187,8 @@ func openXZ(r io.ReaderAt, size int64) (io.ReadCloser, error) {
 	return io.NopCloser(dec), nil
 }
 
-// unpackZstd unpacks in memory.
-func unpackZstd(r io.ReaderAt, size, limit int64) ([]byte, error) {
+// Zstd unpacks a zstd file of size bytes in memory, if that takes no more than limit bytes.
+func Zstd(r io.ReaderAt, size, limit int64) ([]byte, error) {
 	if out := unpackWhole(r, size, limit); out != nil {
 		return out, nil
 	}
@@ -187,8 +196,8 @@ func unpackZstd(r io.ReaderAt, size, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := make([]byte, u.f.size)
-	return out, u.f.readAt(0, out)
+	out := make([]byte, u.File.Size)
+	return out, u.File.ReadFull(0, out)
 }
 
 // unpackWhole is the quick way, in half the memory: for a file of one frame whose

@@ -1,12 +1,15 @@
-package kmem
+package packed
 
 import (
 	"bytes"
 	"os"
+
+	"kinspect/kmem/dump"
 )
 
 // spill is memory up to a limit, and behind it a temporary file, which holds all.
 type spill struct {
+	name  string // of the packed file
 	limit int64
 	size  int64
 	buf   []byte
@@ -73,14 +76,14 @@ func tempDir() string {
 }
 
 // finish hands out the content.
-func (s *spill) finish() (*unpacked, error) {
+func (s *spill) finish() (*Unpacked, error) {
 	if s.file == nil {
-		return inMemory(s.buf), nil
+		return inMemory(s.buf, s.name), nil
 	}
 	if err := s.file.Truncate(s.size); err != nil {
 		return nil, err
 	}
-	return &unpacked{f: newCoreFile(s.file, s.size, true), closer: closeFunc(s.discard)}, nil
+	return &Unpacked{File: dump.NewFile(s.file, s.size, s.name, true), Closer: closeFunc(s.discard)}, nil
 }
 
 // discard removes the file.

@@ -1,10 +1,12 @@
-package kmem
+package elfcore
 
 import (
 	"debug/elf"
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"kinspect/kmem/dump"
 )
 
 // Overlaps are resolved as the slow way does it: look at every segment.
@@ -20,31 +22,31 @@ func TestSegmentMapAgainstScan(t *testing.T) {
 			}
 			loads = append(loads, h)
 		}
-		var segs []segment
+		var segs []dump.Segment
 		for i := range loads {
 			segs = addLoad(segs, &loads[i], loads[i].Vaddr, loads[i].Paddr, i, fileSize)
 		}
-		m := newSegmentMap(append([]segment(nil), segs...))
-		for i := 1; i < len(m.segs); i++ {
-			if m.segs[i].start <= m.segs[i-1].last {
-				t.Fatalf("%+v overlaps %+v", m.segs[i], m.segs[i-1])
+		m := dump.NewSegments(append([]dump.Segment(nil), segs...))
+		for i := 1; i < len(m); i++ {
+			if m[i].Start <= m[i-1].Last {
+				t.Fatalf("%+v overlaps %+v", m[i], m[i-1])
 			}
 		}
 		for addr := uint64(0); addr < 2*space; addr++ {
-			var want *segment
+			var want *dump.Segment
 			for i := range segs {
 				s := &segs[i]
-				if s.start <= addr && addr <= s.last && (want == nil || s.kind < want.kind || s.kind == want.kind && s.order < want.order) {
+				if s.Start <= addr && addr <= s.Last && (want == nil || s.Kind < want.Kind || s.Kind == want.Kind && s.Order < want.Order) {
 					want = s
 				}
 			}
-			got := m.find(addr)
+			got := m.Find(addr)
 			switch {
 			case want == nil && got == nil:
 			case want == nil || got == nil:
 				t.Fatalf("%+v at %#x: got %+v, want %+v", loads, addr, got, want)
-			case got.kind != want.kind || got.order != want.order ||
-				got.off+(addr-got.start) != want.off+(addr-want.start) || got.phys+(addr-got.start) != want.phys+(addr-want.start):
+			case got.Kind != want.Kind || got.Order != want.Order ||
+				got.Off+(addr-got.Start) != want.Off+(addr-want.Start) || got.Phys+(addr-got.Start) != want.Phys+(addr-want.Start):
 				t.Fatalf("%+v at %#x: got %+v, want %+v", loads, addr, *got, *want)
 			}
 		}
@@ -53,9 +55,9 @@ func TestSegmentMapAgainstScan(t *testing.T) {
 
 func TestSegmentAtTheEnd(t *testing.T) {
 	h := elf.ProgHeader{Off: 0, Filesz: 0x2000, Memsz: 0x2000}
-	m := newSegmentMap(addLoad(nil, &h, math.MaxUint64-0xfff, unknownPaddr, 0, 0x2000))
+	m := dump.NewSegments(addLoad(nil, &h, math.MaxUint64-0xfff, dump.UnknownPhys, 0, 0x2000))
 	for addr, want := range map[uint64]bool{0: false, math.MaxUint64 - 0x1000: false, math.MaxUint64 - 0xfff: true, math.MaxUint64: true} {
-		if got := m.find(addr) != nil; got != want {
+		if got := m.Find(addr) != nil; got != want {
 			t.Errorf("%#x: found %v, want %v", addr, got, want)
 		}
 	}
@@ -66,20 +68,18 @@ func TestAddressSpaces(t *testing.T) {
 	tests := []struct {
 		name       string
 		loads      []elf.ProgHeader
-		noPhys     bool
 		virt, phys int
 	}{
-		{"QEMU", []elf.ProgHeader{{Memsz: 10}, {Vaddr: 0xfffc0000, Paddr: 0xfffc0000, Memsz: 10}}, false, 0, 2},
-		{"kexec", []elf.ProgHeader{{Vaddr: 0xffffffff81000000, Paddr: 0x1000000, Memsz: 10}, {Vaddr: k, Memsz: 10}, {Vaddr: k + 0x100000, Paddr: 0x100000, Memsz: 10}}, false, 3, 3},
-		{"kcore", []elf.ProgHeader{{Vaddr: k, Paddr: 0, Memsz: 10}, {Vaddr: 0xffffc90000000000, Paddr: unknownPaddr, Memsz: 10}}, false, 2, 1},
-		{"physical unknown", []elf.ProgHeader{{Vaddr: k, Memsz: 10}, {Vaddr: k + 0x1000, Memsz: 10}}, false, 2, 0},
-		{"snapshot", []elf.ProgHeader{{Vaddr: k, Paddr: 0x1000, Memsz: 10}}, true, 1, 0},
-		{"empty segments", []elf.ProgHeader{{Vaddr: k}, {}}, false, 0, 0},
+		{"QEMU", []elf.ProgHeader{{Memsz: 10}, {Vaddr: 0xfffc0000, Paddr: 0xfffc0000, Memsz: 10}}, 0, 2},
+		{"kexec", []elf.ProgHeader{{Vaddr: 0xffffffff81000000, Paddr: 0x1000000, Memsz: 10}, {Vaddr: k, Memsz: 10}, {Vaddr: k + 0x100000, Paddr: 0x100000, Memsz: 10}}, 3, 3},
+		{"kcore", []elf.ProgHeader{{Vaddr: k, Paddr: 0, Memsz: 10}, {Vaddr: 0xffffc90000000000, Paddr: dump.UnknownPhys, Memsz: 10}}, 2, 1},
+		{"physical unknown", []elf.ProgHeader{{Vaddr: k, Memsz: 10}, {Vaddr: k + 0x1000, Memsz: 10}}, 2, 0},
+		{"empty segments", []elf.ProgHeader{{Vaddr: k}, {}}, 0, 0},
 	}
 	for _, tt := range tests {
-		v, p := addressSpaces(tt.loads, 1<<40, tt.noPhys)
-		if len(v.segs) != tt.virt || len(p.segs) != tt.phys {
-			t.Errorf("%s: %d virtual and %d physical segments, want %d and %d", tt.name, len(v.segs), len(p.segs), tt.virt, tt.phys)
+		v, p := addressSpaces(tt.loads, 1<<40)
+		if len(v) != tt.virt || len(p) != tt.phys {
+			t.Errorf("%s: %d virtual and %d physical segments, want %d and %d", tt.name, len(v), len(p), tt.virt, tt.phys)
 		}
 	}
 }

@@ -1,17 +1,6 @@
-package kmem
-
-import (
-	"encoding/binary"
-	"errors"
-	"fmt"
-	"io"
-	"math"
-	"slices"
-	"sort"
-	"sync/atomic"
-)
-
-// A flattened dump is another file taken apart so that it can go through a pipe, which
+// Package flattened reads flattened dumps.
+//
+// Such a file is another file taken apart so that it can go through a pipe, which
 // makedumpfile -F and QEMU's dump-guest-memory write. After a header of 4096 bytes ("makedumpfile"
 // in 16 bytes, a type and a version, both 1) come records: an offset and a size, 64 bits
 // each, and the bytes that belong at that offset. A record whose offset and size are -1 ends the
@@ -22,50 +11,74 @@ import (
 // hundred thousand for a dump of a few GiB, as QEMU writes 16 KiB at a time. What is kept
 // of them is where each group of records begins that continue one another; within one the walk is
 // repeated when somebody asks for it.
-const (
-	flatMagic      = "makedumpfile\x00\x00\x00\x00"
-	flatHeaderSize = 4096
-	flatRecordSize = 16 // of a record's head
+package flattened
 
-	// flatGroupRecords is the number of records of a group, at most.
-	flatGroupRecords = 32
-	// maxFlatGroups bounds the memory for groups: 32 bytes each. No dump of less
-	// than a TiB has as many.
-	maxFlatGroups = 1 << 21
-	// maxFlatOverlap bounds the groups that overlap one another: a header or two.
-	maxFlatOverlap = 1 << 16
-	// maxFlatRecords bounds the walk.
-	maxFlatRecords = 1 << 26
-	flatSlots      = 64
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"sort"
+	"sync/atomic"
+
+	"kinspect/kmem/dump"
 )
 
-// flatFile is the file inside a flattened one. It is an [io.ReaderAt], safe for concurrent use.
-type flatFile struct {
+// Magic is how a flattened file begins.
+const Magic = "makedumpfile\x00\x00\x00\x00"
+
+const (
+	headerSize = 4096
+	recordSize = 16 // of a record's head
+
+	// groupRecords is the number of records of a group, at most.
+	groupRecords = 32
+	// maxGroups bounds the memory for groups: 32 bytes each. No dump of less
+	// than a TiB has as many.
+	maxGroups = 1 << 21
+	// maxOverlap bounds the groups that overlap one another: a header or two.
+	maxOverlap = 1 << 16
+	// maxRecords bounds the walk.
+	maxRecords = 1 << 26
+	cacheSlots = 64
+)
+
+// File is the file inside a flattened one. It is an [io.ReaderAt], safe for concurrent use.
+type File struct {
 	r      io.ReaderAt
-	size   int64       // of the flattened file
-	groups []flatGroup // sorted by start, disjoint
-	end    uint64      // size of the file inside
-	cut    bool        // the end record is missing
-	cache  [flatSlots]atomic.Pointer[flatRecords]
+	size   int64   // of the flattened file
+	groups []group // sorted by start, disjoint
+	end    uint64  // size of the file inside
+	cut    bool    // the end record is missing
+	cache  [cacheSlots]atomic.Pointer[recordList]
 }
 
-// flatGroup is a range of the inner file that stands in consecutive records.
-type flatGroup struct {
+// group is a range of the inner file that stands in consecutive records.
+type group struct {
 	start, end uint64
 	at         uint64 // where the first record's head is
 	skip       uint64 // bytes of the records that are before start: later ones replaced them
 }
 
-// flatRecords is where the records of a group are. It is never changed.
-type flatRecords struct {
-	group   uint64       // its start
-	records []flatRecord // in their order; the last is where they end
+// recordList is where the records of a group are. It is never changed.
+type recordList struct {
+	group   uint64   // its start
+	records []record // in their order; the last is where they end
 }
 
-type flatRecord struct {
+type record struct {
 	start uint64 // of its bytes, counted from the group's first
 	data  uint64 // their offset in the flattened file
 }
+
+// Size is that of the file inside, in bytes.
+func (f *File) Size() int64 { return int64(f.end) }
+
+// Cut reports whether the end record is missing: the file is cut off.
+func (f *File) Cut() bool { return f.cut }
 
 // holeError tells that no record holds what should be at an offset of the inner file.
 type holeError struct {
@@ -83,11 +96,11 @@ func (e *holeError) Error() string {
 // Is makes a hole of a file that is cut off the end of the file.
 func (e *holeError) Is(err error) bool { return e.cut && err == io.ErrUnexpectedEOF }
 
-// openFlat reads the heads of all records.
-func openFlat(r io.ReaderAt, size int64, name string) (*flatFile, error) {
-	f := &flatFile{r: r, size: size}
+// Open reads the heads of all records.
+func Open(r io.ReaderAt, size int64, name string) (*File, error) {
+	f := &File{r: r, size: size}
 	errorf := func(off uint64, format string, args ...any) error {
-		return &FormatError{Source: name, Off: off, What: fmt.Sprintf(format, args...)}
+		return &dump.FormatError{Source: name, Off: off, What: fmt.Sprintf(format, args...)}
 	}
 	be := binary.BigEndian
 	var head [32]byte
@@ -100,9 +113,9 @@ func openFlat(r io.ReaderAt, size int64, name string) (*flatFile, error) {
 	if typ, version := be.Uint64(head[16:]), be.Uint64(head[24:]); typ != 1 || version != 1 {
 		return nil, errorf(16, "a flattened dump of type %d, version %d, and only 1 and 1 are known", typ, version)
 	}
-	b := flatBuilder{}
-	heads := flatHeads{r: r}
-	at := uint64(flatHeaderSize)
+	b := builder{}
+	heads := headReader{r: r}
+	at := uint64(headerSize)
 	for n := 0; ; n++ {
 		rec, err := heads.next(at)
 		if err != nil {
@@ -119,9 +132,9 @@ func openFlat(r io.ReaderAt, size int64, name string) (*flatFile, error) {
 		if off < 0 || length < 0 || off > math.MaxInt64-length {
 			return nil, errorf(at, "damaged flattened dump: a record of %d bytes for offset %#x", length, uint64(off))
 		}
-		data := at + flatRecordSize
+		data := at + recordSize
 		inFile := min(uint64(length), uint64(size)-data)
-		if err := b.add(uint64(off), inFile, at); err != nil || n >= maxFlatRecords {
+		if err := b.add(uint64(off), inFile, at); err != nil || n >= maxRecords {
 			return nil, errorf(at, "more records than a dump has: rearrange it (makedumpfile -R) and open the result")
 		}
 		f.end = max(f.end, uint64(off)+uint64(length))
@@ -139,9 +152,9 @@ func openFlat(r io.ReaderAt, size int64, name string) (*flatFile, error) {
 	return f, nil
 }
 
-// flatHeads reads the heads of records, one behind the other: by themselves where
+// headReader reads the heads of records, one behind the other: by themselves where
 // records are large, else with what lies between them.
-type flatHeads struct {
+type headReader struct {
 	r      io.ReaderAt
 	at     uint64 // the window's offset
 	window []byte
@@ -149,10 +162,10 @@ type flatHeads struct {
 }
 
 // next returns the head at an offset, which is beyond the last one's; nil where the file ends.
-func (h *flatHeads) next(at uint64) ([]byte, error) {
+func (h *headReader) next(at uint64) ([]byte, error) {
 	const near, large = 32 << 10, 256 << 10
-	if at+flatRecordSize > h.at+uint64(len(h.window)) {
-		size := flatRecordSize
+	if at+recordSize > h.at+uint64(len(h.window)) {
+		size := recordSize
 		if at-h.at < uint64(len(h.window))+near {
 			size = large
 		}
@@ -160,7 +173,7 @@ func (h *flatHeads) next(at uint64) ([]byte, error) {
 			h.buf = make([]byte, large)
 		}
 		n, err := h.r.ReadAt(h.buf[:size], int64(at))
-		if n < flatRecordSize {
+		if n < recordSize {
 			if err != nil && !errors.Is(err, io.EOF) {
 				return nil, err
 			}
@@ -168,39 +181,39 @@ func (h *flatHeads) next(at uint64) ([]byte, error) {
 		}
 		h.at, h.window = at, h.buf[:n]
 	}
-	return h.window[at-h.at:][:flatRecordSize], nil
+	return h.window[at-h.at:][:recordSize], nil
 }
 
-// flatBuilder collects groups in the order of their records.
-type flatBuilder struct {
-	groups []flatGroup
+// builder collects groups in the order of their records.
+type builder struct {
+	groups []group
 	n      int // records in the last group
 }
 
-var errFlatLimit = errors.New("too many records")
+var errLimit = errors.New("too many records")
 
-func (b *flatBuilder) add(off, size, at uint64) error {
+func (b *builder) add(off, size, at uint64) error {
 	if size == 0 {
-		b.n = flatGroupRecords // the next does not follow the last
+		b.n = groupRecords // the next does not follow the last
 		return nil
 	}
-	if len(b.groups) > 0 && b.n < flatGroupRecords {
+	if len(b.groups) > 0 && b.n < groupRecords {
 		if g := &b.groups[len(b.groups)-1]; g.end == off {
 			g.end += size
 			b.n++
 			return nil
 		}
 	}
-	if len(b.groups) >= maxFlatGroups {
-		return errFlatLimit
+	if len(b.groups) >= maxGroups {
+		return errLimit
 	}
-	b.groups = append(b.groups, flatGroup{start: off, end: off + size, at: at})
+	b.groups = append(b.groups, group{start: off, end: off + size, at: at})
 	b.n = 1
 	return nil
 }
 
 // sorted returns the groups by start, and disjoint.
-func (b *flatBuilder) sorted() ([]flatGroup, error) {
+func (b *builder) sorted() ([]group, error) {
 	in := b.groups
 	overlap, inOrder := false, true
 	for i := 1; i < len(in); i++ {
@@ -210,13 +223,13 @@ func (b *flatBuilder) sorted() ([]flatGroup, error) {
 	if inOrder && !overlap {
 		return in, nil
 	}
-	slices.SortFunc(in, func(a, b flatGroup) int {
+	slices.SortFunc(in, func(a, b group) int {
 		if a.start != b.start {
-			return compareUint64(a.start, b.start)
+			return cmp.Compare(a.start, b.start)
 		}
-		return compareUint64(a.at, b.at)
+		return cmp.Compare(a.at, b.at)
 	})
-	out := make([]flatGroup, 0, len(in))
+	out := make([]group, 0, len(in))
 	for len(in) > 0 {
 		n, end := 1, in[0].end
 		for n < len(in) && in[n].start < end {
@@ -225,7 +238,7 @@ func (b *flatBuilder) sorted() ([]flatGroup, error) {
 		}
 		if n == 1 {
 			out = append(out, in[0])
-		} else if n > maxFlatOverlap {
+		} else if n > maxOverlap {
 			return nil, fmt.Errorf("%d groups of records overlap", n)
 		} else {
 			out = append(out, latest(in[:n])...)
@@ -236,29 +249,23 @@ func (b *flatBuilder) sorted() ([]flatGroup, error) {
 }
 
 // latest resolves overlaps among sorted groups: the record that comes last counts.
-func latest(in []flatGroup) []flatGroup {
+func latest(in []group) []group {
 	byAt := slices.Clone(in)
-	slices.SortFunc(byAt, func(a, b flatGroup) int { return compareUint64(b.at, a.at) }) // best first
-	segs := make([]segment, len(byAt))
+	slices.SortFunc(byAt, func(a, b group) int { return cmp.Compare(b.at, a.at) }) // best first
+	segs := make([]dump.Segment, len(byAt))
 	for i, g := range byAt {
-		segs[i] = segment{start: g.start, last: g.end - 1, phys: unknownPaddr, order: i}
+		segs[i] = dump.Segment{Start: g.start, Last: g.end - 1, Phys: dump.UnknownPhys, Order: i}
 	}
-	slices.SortFunc(segs, func(a, b segment) int {
-		if a.start != b.start {
-			return compareUint64(a.start, b.start)
-		}
-		return a.order - b.order
-	})
-	var out []flatGroup
-	for _, s := range flatten(segs) {
-		g := byAt[s.order]
-		out = append(out, flatGroup{start: s.start, end: s.last + 1, at: g.at, skip: s.start - g.start})
+	var out []group
+	for _, s := range dump.NewSegments(segs) {
+		g := byAt[s.Order]
+		out = append(out, group{start: s.Start, end: s.Last + 1, at: g.at, skip: s.Start - g.start})
 	}
 	return out
 }
 
 // ReadAt implements [io.ReaderAt] on the file inside. Bytes that no record holds are a *holeError.
-func (f *flatFile) ReadAt(p []byte, off int64) (int, error) {
+func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	done := 0
 	for done < len(p) {
 		at := uint64(off) + uint64(done)
@@ -279,7 +286,7 @@ func (f *flatFile) ReadAt(p []byte, off int64) (int, error) {
 }
 
 // readGroup reads from one record of the group, which holds the offset at.
-func (f *flatFile) readGroup(g *flatGroup, p []byte, at uint64) (int, error) {
+func (f *File) readGroup(g *group, p []byte, at uint64) (int, error) {
 	recs, err := f.records(g)
 	if err != nil {
 		return 0, err
@@ -300,18 +307,18 @@ func (f *flatFile) readGroup(g *flatGroup, p []byte, at uint64) (int, error) {
 	return got, err
 }
 
-var errFlatChanged = errors.New("the flattened file has changed since it was opened")
+var errChanged = errors.New("the flattened file has changed since it was opened")
 
 // records walks the records of a group, or remembers them.
-func (f *flatFile) records(g *flatGroup) ([]flatRecord, error) {
-	slot := &f.cache[g.start*0x9e3779b97f4a7c15>>32%flatSlots]
+func (f *File) records(g *group) ([]record, error) {
+	slot := &f.cache[g.start*0x9e3779b97f4a7c15>>32%cacheSlots]
 	if c := slot.Load(); c != nil && c.group == g.start {
 		return c.records, nil
 	}
-	c := &flatRecords{group: g.start, records: make([]flatRecord, 0, 4)}
+	c := &recordList{group: g.start, records: make([]record, 0, 4)}
 	at, start := g.at, uint64(0)
 	for start < g.skip+(g.end-g.start) {
-		var rec [flatRecordSize]byte
+		var rec [recordSize]byte
 		if n, err := f.r.ReadAt(rec[:], int64(at)); n < len(rec) {
 			if err == nil || errors.Is(err, io.EOF) {
 				err = io.ErrUnexpectedEOF
@@ -320,13 +327,13 @@ func (f *flatFile) records(g *flatGroup) ([]flatRecord, error) {
 		}
 		// Sizes were checked when the file was opened, if it is still the same.
 		size := binary.BigEndian.Uint64(rec[8:])
-		if size == 0 || size > math.MaxInt64-flatRecordSize-at || len(c.records) == flatGroupRecords {
-			return nil, errFlatChanged
+		if size == 0 || size > math.MaxInt64-recordSize-at || len(c.records) == groupRecords {
+			return nil, errChanged
 		}
-		c.records = append(c.records, flatRecord{start: start, data: at + flatRecordSize})
-		start, at = start+size, at+flatRecordSize+size
+		c.records = append(c.records, record{start: start, data: at + recordSize})
+		start, at = start+size, at+recordSize+size
 	}
-	c.records = append(c.records, flatRecord{start: start})
+	c.records = append(c.records, record{start: start})
 	slot.Store(c)
 	return c.records, nil
 }
