@@ -19,9 +19,9 @@ import (
 //
 // A live image changes while it is read, and nothing of it is cached: a
 // [Recorder] gives one consistent copy of what was read. The kernel answers
-// reads of memory that /proc/kcore may not show (offline, poisoned or unmapped
-// pages) with zeros instead of an error (kernel fs/proc/kcore.c), so a live
-// zero may mean "unreadable".
+// reads of memory that /proc/kcore may not show with zeros instead of an error:
+// where the page tables tell, that is made a fault; a page that is offline or
+// poisoned still reads as zeros.
 type Image struct {
 	content *dump.Content
 	virt    *dump.Space // never nil
@@ -32,6 +32,8 @@ type Image struct {
 
 	tables    *pageTables // nil on a live kernel, a snapshot, or where tablesErr says why
 	tablesErr error
+	// liveTables are those of a live kernel, which change; nil where they cannot be found.
+	liveTables *pageTables
 
 	remarks  []string
 	info     *VMCoreInfo
@@ -67,6 +69,7 @@ func (img *Image) findTables() {
 	switch {
 	case img.live:
 		img.tablesErr = errors.New("no segment of " + img.source + " covers it")
+		img.liveTables, _ = newPageTables(img.info, nil, img.readPhys)
 	case img.snapshot != nil:
 	case img.noPhys():
 		img.tablesErr = errors.New("no segment of the dump covers it, and the dump holds no physical memory to find page tables in")
@@ -144,7 +147,10 @@ func (img *Image) ReadMem(addr Addr, buf []byte) error {
 func (img *Image) readSome(addr uint64, buf []byte) (int, error) {
 	if s := img.virt.Segments.Find(addr); s != nil {
 		n := s.Part(addr, len(buf))
-		return n, img.virt.Read(s, addr, buf, n)
+		if err := img.virt.Read(s, addr, buf, n); err != nil || !img.live {
+			return n, err
+		}
+		return n, img.doubtZeros(addr, buf[:n], len(buf))
 	}
 	phys, n, err := img.run(addr, len(buf))
 	if err != nil {

@@ -123,7 +123,10 @@ func (t *pageTables) canonical(addr uint64) bool {
 }
 
 // walk goes down the tables: at most one table a level, whatever they hold.
-func (t *pageTables) walk(addr uint64) (*translation, error) {
+func (t *pageTables) walk(addr uint64) (*translation, error) { return t.walkBy(addr, t.phys) }
+
+// walkBy is walk with another reader of physical memory.
+func (t *pageTables) walkBy(addr uint64, phys func(uint64, []byte) error) (*translation, error) {
 	if !t.canonical(addr) {
 		return nil, t.fault(addr, Unmapped, fmt.Sprintf("not a canonical address (of %d bits)", pageShift+tableBits*t.levels))
 	}
@@ -136,7 +139,7 @@ func (t *pageTables) walk(addr uint64) (*translation, error) {
 			name = "PGD"
 		}
 		at := table + addr>>level.shift%(1<<tableBits)*8
-		if err := t.phys(at, raw); err != nil {
+		if err := phys(at, raw); err != nil {
 			return nil, t.noTable(addr, name, at, err)
 		}
 		entry := binary.LittleEndian.Uint64(raw)
