@@ -12,8 +12,8 @@ import (
 type check struct {
 	name string
 	// at names the captures that the check belongs to: incident, scenarios,
-	// vmcore, wide, noinfo; and "hostile", the end of the shared boot, where the host
-	// starts to refuse.
+	// vmcore, wide, noinfo; packed, for vmcore's dumps that take long to unpack; and
+	// "hostile", the end of the shared boot, where the host starts to refuse.
 	at []string
 	// on restricts the check to "live" or to "dump"; "" is both.
 	on string
@@ -50,7 +50,7 @@ type hostTools struct {
 }
 
 var checks = []check{
-	{name: "explain-bond0", at: []string{"incident", "vmcore", "wide", "noinfo"}, run: checkIncident},
+	{name: "explain-bond0", at: []string{"incident", "vmcore", "wide", "noinfo", "packed"}, run: checkIncident},
 	{name: "truth", at: []string{"incident", "scenarios", "vmcore", "wide", "noinfo"}, run: checkTruth},
 	{name: "counters", at: []string{"incident", "scenarios", "vmcore", "wide", "noinfo"}, run: checkCounters},
 	{name: "softnet", at: []string{"incident", "scenarios"}, run: checkSoftnet},
@@ -118,9 +118,9 @@ type commandCheck struct {
 // the namespace "blue": its name live, its inode number on a dump, which has
 // no /run/netns.
 var commandChecks = []commandCheck{
-	{at: "incident vmcore wide noinfo", args: []string{"eval", "netdev('bond0').rx_dropped"}, stdout: []string{"48"}},
+	{at: "incident vmcore wide noinfo packed", args: []string{"eval", "netdev('bond0').rx_dropped"}, stdout: []string{"48"}},
 	{at: "incident", args: []string{"eval", "netdev('bond0').name"}, stdout: []string{"bond0"}},
-	{at: "incident vmcore wide noinfo", args: []string{"handler", "0x0004", "bond0"}, exit: 1, stdout: []string{"none"}},
+	{at: "incident vmcore wide noinfo packed", args: []string{"handler", "0x0004", "bond0"}, exit: 1, stdout: []string{"none"}},
 	{at: "incident", args: []string{"handler", "STP", "bond0"}, exit: 1, stdout: []string{"none"}},
 	{at: "incident", args: []string{"handler", "LLDP", "bond0"}, exit: 1, stdout: []string{"none"}},
 	{at: "incident vmcore wide noinfo", args: []string{"handler", "0x0800", "bond0"}, stdout: []string{"ip_rcv"}},

@@ -41,7 +41,7 @@ func (r *runner) dumpAll(g *guest, name string) (err error) {
 		err = errors.Join(err, contErr)
 	}()
 	if name == "incident" {
-		if err := g.dumpMemory(dump); err != nil {
+		if err := errors.Join(g.dumpMemory(dump), digHoles(dump)); err != nil {
 			return err
 		}
 	}
@@ -55,12 +55,25 @@ func (r *runner) dumpAll(g *guest, name string) (err error) {
 		if !contains(able, d.how) {
 			return fmt.Errorf("%s: this QEMU cannot write %s, but %s", d.file(), d.how, strings.Join(able, ", "))
 		}
-		if err := g.dumpAs(filepath.Join(r.dir, d.file()), d.how, d.paging); err != nil {
+		to := filepath.Join(r.dir, d.file())
+		if err := g.dumpAs(to, d.how, d.paging); err != nil {
 			return err
+		}
+		if d.how == "elf" {
+			if err := digHoles(to); err != nil {
+				return err
+			}
 		}
 	}
 	r.progress(fmt.Sprintf("%d dumps in %s", len(list), dir), start)
 	return nil
+}
+
+// digHoles gives back the disk's blocks that hold zeroes alone, as much of a guest's
+// memory does.
+func digHoles(file string) error {
+	_, err := output(context.Background(), "", "fallocate", "--dig-holes", file)
+	return err
 }
 
 // dumpFormats are the formats that this QEMU writes.
@@ -112,10 +125,14 @@ func (r *runner) dumpContext(ctx context.Context, capture string, t *truth, d ro
 		files = append(files, filepath.Join(r.dir, f))
 	}
 	slices.Reverse(files) // the headers of a split dump's files tell their order
+	facts := filepath.Join(r.dir, "facts", capture)
+	if d.by == byPacker {
+		capture = packedDir // unpacking takes long: fewer questions
+	}
 	return &subjectContext{
 		subject: dumpSubject{ctx: ctx, kinspect: r.kinspect, cores: files},
 		kernel:  r.kernel, capture: capture, file: d.file(), truth: t,
-		facts: filepath.Join(r.dir, "facts", capture),
+		facts: facts,
 		host:  hostTools{ctx: ctx, kinspect: r.kinspect, dir: r.dir},
 	}
 }

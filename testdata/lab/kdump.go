@@ -16,7 +16,7 @@ import (
 const (
 	kdumpMemory    = 1024
 	kdumpReserve   = "crashkernel=320M"
-	kdumpTime      = 4 * time.Minute
+	kdumpTime      = 10 * time.Minute // makedumpfile is slow under emulation
 	kdumpMaxVmcore = 2 << 30
 )
 

@@ -132,9 +132,7 @@ func (r *runner) wide(ctx context.Context) error {
 	if err := r.capture(ctx, g, "wide", &t); err != nil {
 		return err
 	}
-	// Nearly all of it is zeroes.
-	_, err = output(ctx, "", "fallocate", "--dig-holes", filepath.Join(r.dir, "wide.elf"))
-	return err
+	return digHoles(filepath.Join(r.dir, "wide.elf"))
 }
 
 // boot starts a machine of this kernel with the usual initramfs.
