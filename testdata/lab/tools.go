@@ -17,10 +17,10 @@ import (
 // that a format needs.
 type tools struct {
 	makedumpfile dumper
-	qemu         string // ownQEMU's, "" where nothing asks for it
+	qemu         string // the program, "" where no boot of this run takes it
 }
 
-// toolSuites are where their packages and sources come from.
+// The suites that their packages and sources come from.
 var (
 	makedumpfileSuite = suite{name: "sid"} // bookworm's has no zstd, and fails on 6.12
 	qemuSuite         = suite{name: "trixie", updates: "trixie-updates", secure: "trixie-security"}
@@ -54,7 +54,7 @@ func prepareTools(ctx context.Context, o options, m mirrors) (t tools, err error
 
 // makeTool has a tool made in dir, unless it is there. It is made under another name
 // first: an interrupted run leaves nothing that looks complete.
-func makeTool(ctx context.Context, o options, m mirrors, dir string, s suite, make func(context.Context, *aptRoot, string) error) error {
+func makeTool(ctx context.Context, o options, m mirrors, dir string, s suite, fill func(context.Context, *aptRoot, string) error) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil
 	}
@@ -75,7 +75,7 @@ func makeTool(ctx context.Context, o options, m mirrors, dir string, s suite, ma
 	if err := root.update(ctx, m); err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
 	}
-	if err := make(ctx, root, part); err != nil {
+	if err := fill(ctx, root, part); err != nil {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "lab: made %s in %.0f s\n", dir, time.Since(start).Seconds())
