@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/anchore/go-lzo"
 	"github.com/klauspost/compress/snappy"
 	"github.com/klauspost/compress/zstd"
 
 	"kinspect/kmem/dump"
 	"kinspect/kmem/inflate"
+	"kinspect/kmem/lzo"
 )
 
 // pageDecoder unpacks single pages. It is for one goroutine at a time; codecs are
@@ -65,16 +65,10 @@ func (d *pageDecoder) unpackZlib(page, data []byte) error {
 	return err
 }
 
-// unpackLZO guards against a library that was not written for hostile input.
-func unpackLZO(page, data []byte) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("damaged LZO data: %v", r)
-		}
-	}()
-	n, err := lzo.Decompress(data, page)
-	if err == nil && n != len(page) {
-		err = errPageSize
+func unpackLZO(page, data []byte) error {
+	n, err := lzo.Decompress(page, data)
+	if errors.Is(err, lzo.ErrTooLong) || (err == nil && n != len(page)) {
+		return errPageSize
 	}
 	return err
 }
