@@ -92,7 +92,7 @@ func (a *Answer) Text() string {
 	}
 	switch n := len(a.Hits); {
 	case a.More:
-		fmt.Fprintf(&b, "%d matches of %s, and there are more: --limit N shows up to %d\n", n, a.Pattern, MaxLimit)
+		fmt.Fprintf(&b, "%s of %s, and there are more: --limit N shows up to %d\n", matches(n), a.Pattern, MaxLimit)
 	case a.Interrupted:
 		fmt.Fprintf(&b, "%s of %s in the %s that were searched before it was interrupted\n", matches(n), a.Pattern, size(a.Searched))
 	default:

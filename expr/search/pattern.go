@@ -58,7 +58,7 @@ func String(s string) (Pattern, error) {
 	if s == "" {
 		return Pattern{}, errors.New("--string wants a text")
 	}
-	return sized(Pattern{Bytes: []byte(s), Align: 1, Text: fmt.Sprintf("string %q", s)})
+	return sized(Pattern{Bytes: []byte(s), Align: 1, Text: fmt.Sprintf("string %+q", s)})
 }
 
 func sized(p Pattern) (Pattern, error) {

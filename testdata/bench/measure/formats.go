@@ -205,22 +205,29 @@ func (f *formatRow) measure(h host, dir string, n counts) error {
 	return err
 }
 
-// run measures those programs that give the answer.
+// run measures those programs that give the answer. The run that shows it is the first, and the
+// only one, of a slow program that is to run once.
 func (f *formatRow) run(programs []program, n counts, partial bool) ([]row, error) {
 	var able []program
+	var slow []row
 	for _, p := range programs {
-		if _, err := p.run(); err == nil {
+		s, err := p.run()
+		switch {
+		case err == nil && p.slow && n.slow <= 1:
+			slow = append(slow, summarize(p.name, []sample{s}))
+		case err == nil:
 			able = append(able, p)
-			continue
-		} else if !p.peer && !partial {
+		case !p.peer && !partial:
 			return nil, err
+		default:
+			f.Refused[p.name] = essence(err)
 		}
-		f.Refused[p.name] = p.essence()
 	}
 	if len(able) == 0 {
-		return nil, nil
+		return slow, nil
 	}
-	return n.measure(able, nil)
+	rows, err := n.measure(able, nil)
+	return append(rows, slow...), err
 }
 
 // firstAnswers asks each for bond0's own rx_dropped.
