@@ -65,7 +65,7 @@ func Scan[T any](ctx context.Context, img *Image, progress Progress, look func(S
 		}
 		s.stats.Absent = absent
 	}
-	for span := range s.spans() {
+	for span := range s.spans(func(why error, bytes uint64) { s.stats.Failed[reasonOf(why)] += bytes }) {
 		s.all += span.Size
 	}
 	if bulk, ok := img.phys.(dump.Bulk); ok {
@@ -74,7 +74,7 @@ func Scan[T any](ctx context.Context, img *Image, progress Progress, look func(S
 			s.stats.Failed[dump.Failed] += want - s.all
 		}
 	}
-	next, stop := iter.Pull(s.spans())
+	next, stop := iter.Pull(s.spans(nil))
 	defer stop()
 	s.next = next
 	workers := min(runtime.GOMAXPROCS(0), maxScanWorkers)
@@ -118,18 +118,16 @@ type scanned[T any] struct {
 	failed  [dump.Failed + 1]uint64
 }
 
-// spans are the ranges to be read.
-func (s *scan[T]) spans() iter.Seq[dump.Span] {
+// spans are the ranges to be read; gap is told of those that are known to be unreadable.
+func (s *scan[T]) spans(gap func(error, uint64)) iter.Seq[dump.Span] {
+	if s.stats.Virtual {
+		return s.img.virt.Spans(gap)
+	}
+	if space, ok := s.img.phys.(*dump.Space); ok {
+		return space.Spans(gap)
+	}
 	return func(yield func(dump.Span) bool) {
-		if !s.stats.Virtual {
-			for addr, size := range s.img.phys.Ranges() {
-				if !yield(dump.Span{Addr: uint64(addr), Size: size}) {
-					return
-				}
-			}
-			return
-		}
-		for addr, size := range s.img.virt.Ranges() {
+		for addr, size := range s.img.phys.Ranges() {
 			if !yield(dump.Span{Addr: uint64(addr), Size: size}) {
 				return
 			}
@@ -281,11 +279,7 @@ func (w *scanWorker[T]) read(span dump.Span, buf []byte) {
 		if err == nil {
 			w.piece(addr, n, buf[:n])
 		} else {
-			reason := dump.Failed
-			if f := AsFault(err); f != nil {
-				reason = min(f.Reason, dump.Failed)
-			}
-			w.out.failed[reason] += n
+			w.out.failed[reasonOf(err)] += n
 		}
 		buf, addr = buf[n:], addr+n
 	}
@@ -296,4 +290,12 @@ func (w *scanWorker[T]) readAt(addr uint64, buf []byte) error {
 		return w.scan.img.ReadMem(Addr(addr), buf)
 	}
 	return w.scan.img.readPhys(addr, buf)
+}
+
+// reasonOf is why memory could not be read.
+func reasonOf(err error) Reason {
+	if f := AsFault(err); f != nil {
+		return min(f.Reason, dump.Failed)
+	}
+	return dump.Failed
 }

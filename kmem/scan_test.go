@@ -201,6 +201,24 @@ func TestScanELF(t *testing.T) {
 	}
 }
 
+// A flattened file may claim any amount of memory; what no record holds is passed by.
+func TestScanHole(t *testing.T) {
+	ram := dumptest.Pages(5)
+	const claimed = 1 << 50
+	c := testCore{loads: []testLoad{{paddr: 0x1000, data: ram}}, patch: func(file []byte, phoff int) {
+		binary.LittleEndian.PutUint64(file[phoff+56+32:], claimed)
+		binary.LittleEndian.PutUint64(file[phoff+56+40:], claimed)
+	}}
+	img, err := openBytes(flatJoin(dumptest.FlatRec(0, c.bytes()), dumptest.FlatRec(claimed, make([]byte, 8*PageSize)), dumptest.FlatEnd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, stats := scanAll(t, img)
+	if !bytes.Equal(pages[0x1000], ram[:PageSize]) || stats.AllRead() || stats.Read+stats.Failed[Failed]+stats.Failed[Truncated] != claimed || stats.Read < uint64(len(ram)) {
+		t.Errorf("%d pages, %+v", len(pages), *stats)
+	}
+}
+
 // A scan ends when it is told to, by either side.
 func TestScanEnds(t *testing.T) {
 	k := testKdump{flags: dumptest.FlagZlib, ram: dumptest.Pages(2000)}

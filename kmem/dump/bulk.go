@@ -1,5 +1,7 @@
 package dump
 
+import "iter"
+
 // Bulk is a [Memory] that can be read whole faster than piece by piece.
 type Bulk interface {
 	Memory
@@ -48,6 +50,36 @@ func (s PageState) Fault() (r Reason, ok bool) {
 		return 0, false
 	}
 	return Reason(s - pageFaulty), true
+}
+
+// Spans are the ranges whose bytes are in the file, upwards. What should be there and is not
+// is passed by, whatever its size: gap, which may be nil, is told of it.
+func (m *Space) Spans(gap func(why error, bytes uint64)) iter.Seq[Span] {
+	return func(yield func(Span) bool) {
+		for i := range m.Segments {
+			s := &m.Segments[i]
+			for at, left := s.Start, s.Last-s.Start+1; s.Kind == InFile && left > 0; {
+				off := s.Off + (at - s.Start)
+				start, end := m.File.DataAt(off)
+				if skip := min(start-off, left); skip > 0 || start == end {
+					if start == end {
+						skip = left
+					}
+					if gap != nil {
+						var b [1]byte
+						gap(m.Read(s, at, b[:], 1), skip)
+					}
+					at, left = at+skip, left-skip
+					continue
+				}
+				n := min(end-start, left)
+				if !yield(Span{Addr: at, Size: n}) {
+					return
+				}
+				at, left = at+n, left-n
+			}
+		}
+	}
 }
 
 // Absent is memory that the machine had, as far as the dump tells, and that it does not hold.
