@@ -124,11 +124,15 @@ func (b *pageBitmap) run(page, limit uint64) (uint64, error) {
 // same counts the pages from page on, limit at most, whose bit is want.
 func (b *pageBitmap) same(page, limit uint64, want bool) (uint64, error) {
 	for n := uint64(0); n < limit; {
+		at := (page + n) % rankPages
+		if i := (page + n) / rankPages; b.alike(i, want) {
+			n += rankPages - at // without a look at the file
+			continue
+		}
 		line, err := b.line(page + n)
 		if err != nil {
 			return n, err
 		}
-		at := (page + n) % rankPages
 		w := binary.LittleEndian.Uint64(line[at/64*8:])
 		if want {
 			w = ^w
@@ -144,6 +148,12 @@ func (b *pageBitmap) same(page, limit uint64, want bool) (uint64, error) {
 		}
 	}
 	return limit, nil
+}
+
+// alike reports whether all bits of a line are want, as its count tells.
+func (b *pageBitmap) alike(line uint64, want bool) bool {
+	n := b.ranks[line+1] - b.ranks[line]
+	return !want && n == 0 || want && n == rankPages
 }
 
 // line returns the bytes that hold a page's bit.

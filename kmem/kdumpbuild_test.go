@@ -228,7 +228,7 @@ func openParts(files ...[]byte) (*Image, error) {
 		}
 		sources = append(sources, s)
 	}
-	return openSources(sources)
+	return openSources(sources, nil)
 }
 
 // testPages fills n pages, each of another kind: pages that compress, one of zeros, noise.
