@@ -8,7 +8,14 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+// childEnv makes the test's binary the program.
+const childEnv = "KINSPECT_TEST_CHILD"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(childEnv) != "" {
+		main()
+		return
+	}
 	testscript.Main(m, map[string]func(){"kinspect": main})
 }
 
