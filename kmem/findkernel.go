@@ -34,7 +34,7 @@ func (k *foundKernel) name() string {
 // CPUs used, as QEMU's notes tell, by a VMCOREINFO in memory, and by the shape of page tables.
 // What is found must be the only one.
 func (img *Image) searchKernel(progress Progress) {
-	if img.live || img.snapshot != nil || img.noPhys || img.tables != nil {
+	if img.live || img.snapshot != nil || img.noPhys() || img.tables != nil {
 		return
 	}
 	what := img.tablesErr

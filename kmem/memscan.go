@@ -46,7 +46,7 @@ func (s *memoryScan) run() {
 	defer stop()
 	total := int64(0)
 	if s.progress != nil {
-		for _, size := range s.img.phys.ranges() {
+		for _, size := range s.img.phys.Ranges() {
 			total += int64(min(size, maxMemoryScan))
 		}
 	}
@@ -81,7 +81,7 @@ func (s *memoryScan) run() {
 func (s *memoryScan) chunks() iter.Seq[physChunk] {
 	return func(yield func(physChunk) bool) {
 		left := int64(maxMemoryScan)
-		for addr, size := range s.img.phys.ranges() {
+		for addr, size := range s.img.phys.Ranges() {
 			at := (uint64(addr) + PageSize - 1) &^ (PageSize - 1)
 			end := uint64(addr) + size&^(PageSize-1)
 			if end < uint64(addr) {
@@ -127,7 +127,7 @@ func (s *memoryScan) look(addr uint64, data []byte) {
 func (img *Image) physSamples(n int) []uint64 {
 	var starts, sizes []uint64
 	total := uint64(0)
-	for addr, size := range img.phys.ranges() {
+	for addr, size := range img.phys.Ranges() {
 		if size = size / PageSize; size == 0 {
 			continue
 		}

@@ -8,6 +8,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"kinspect/kmem/dump"
+	"kinspect/kmem/flattened"
+	"kinspect/kmem/kdump"
 )
 
 // stripped hides things from whoever reads a dump: the notes, which are in its first MiB or
@@ -21,7 +25,7 @@ func (s stripped) ReadAt(p []byte, off int64) (int, error) {
 	n, err := s.ReaderAt.ReadAt(p, off)
 	if s.kdump {
 		// Offsets and sizes of both.
-		for i := max(off, kdumpBlock+32); i < min(off+int64(n), kdumpBlock+64); i++ {
+		for i := max(off, PageSize+32); i < min(off+int64(n), PageSize+64); i++ {
 			p[i-off] = 0
 		}
 	} else if off < 1<<20 {
@@ -43,18 +47,18 @@ func hide(p []byte, what string) {
 }
 
 // hiddenText is physical memory without the text of VMCOREINFO.
-type hiddenText struct{ physMemory }
+type hiddenText struct{ dump.Memory }
 
-func (h hiddenText) readPhys(addr uint64, buf []byte) error {
-	err := h.physMemory.readPhys(addr, buf)
+func (h hiddenText) ReadPhys(addr PhysAddr, buf []byte) error {
+	err := h.Memory.ReadPhys(addr, buf)
 	hide(buf, vmcoreInfoStart)
 	return err
 }
 
 // openStripped opens a dump without its notes. Of a flattened one it takes the file inside.
-func openStripped(t *testing.T, dump string, texts bool) *Image {
+func openStripped(t *testing.T, name string, texts bool) *Image {
 	t.Helper()
-	file, err := os.Open(dump)
+	file, err := os.Open(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,22 +68,22 @@ func openStripped(t *testing.T, dump string, texts bool) *Image {
 		t.Fatal(err)
 	}
 	s, size := stripped{ReaderAt: file}, st.Size()
-	magic := make([]byte, len(flatMagic))
+	magic := make([]byte, len(flattened.Magic))
 	if _, err := s.ReadAt(magic, 0); err != nil {
 		t.Fatal(err)
 	}
-	if string(magic) == flatMagic {
-		flat, err := openFlat(file, size, dump)
+	if string(magic) == flattened.Magic {
+		flat, err := flattened.Open(file, size, name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.ReaderAt, size = flat, int64(flat.end)
+		s.ReaderAt, size = flat, flat.Size()
 		if _, err := s.ReadAt(magic, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
-	s.kdump = bytes.HasPrefix(magic, []byte(kdumpMagic))
-	source, err := newSource(s, size, dump, nil)
+	s.kdump = bytes.HasPrefix(magic, []byte(kdump.Magic))
+	source, err := newSource(s, size, name, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,31 +113,31 @@ func TestLabSearch(t *testing.T) {
 		}
 		dumps = append(dumps, found...)
 	}
-	for _, dump := range dumps {
-		if strings.Contains(dump, "incomplete") {
+	for _, file := range dumps {
+		if strings.Contains(file, "incomplete") {
 			continue // what is searched for need not be there
 		}
-		t.Run(filepath.Base(filepath.Dir(filepath.Dir(dump)))+"/"+filepath.Base(filepath.Dir(dump))+"/"+filepath.Base(dump), func(t *testing.T) {
-			searchDump(t, dump)
+		t.Run(strings.TrimPrefix(file, dir), func(t *testing.T) {
+			searchDump(t, file)
 		})
 	}
 }
 
-func searchDump(t *testing.T, dump string) {
-	want, err := Open(dump)
+func searchDump(t *testing.T, file string) {
+	want, err := Open(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer want.Close()
 	for _, texts := range []bool{false, true} {
 		start := time.Now()
-		img := openStripped(t, dump, texts)
+		img := openStripped(t, file, texts)
 		t.Logf("text hidden: %v: %v, %q", texts, time.Since(start), img.Remarks())
 		if img.tablesErr != nil {
 			t.Errorf("text hidden: %v: %v", texts, img.tablesErr)
 			continue
 		}
-		if img.core.note("VMCOREINFO") != nil || img.core.note("QEMU") != nil {
+		if img.content.Note("VMCOREINFO") != nil || img.content.Note("QEMU") != nil {
 			t.Fatal("the notes are still there")
 		}
 		info := img.VMCoreInfo()

@@ -2,6 +2,7 @@ package kmem
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"iter"
@@ -9,6 +10,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"kinspect/kmem/dump"
+	"kinspect/kmem/dumptest"
+	"kinspect/kmem/kdump"
 )
 
 // Where things are in the memory of a scanMachine.
@@ -56,7 +61,7 @@ func newScanMachine(o scanOptions) *scanMachine {
 	syms := append(fakeSymbols(400, false), Symbol{"linux_banner", fakeBanner, 'R', ""},
 		Symbol{"init_uts_ns", 0xffffffff82000000 + scanUTS, 'D', ""}, Symbol{"init_top_pgt", Addr(top), 'D', ""},
 		Symbol{"prb", fakeBanner + 0x200, 'd', ""}, Symbol{"vmcoreinfo_data", 0xffffffff82000000 + scanPtr, 'B', ""})
-	slices.SortStableFunc(syms, func(a, b Symbol) int { return compareUint64(uint64(a.Addr), uint64(b.Addr)) })
+	slices.SortStableFunc(syms, func(a, b Symbol) int { return cmp.Compare(a.Addr, b.Addr) })
 	f := kallsymsShapes[6].build(syms)
 	rodata := m.ram[o.at+scanRodata:]
 	copy(rodata, f.data)
@@ -79,7 +84,7 @@ func newScanMachine(o scanOptions) *scanMachine {
 			copy(m.ram[o.at+scanNote+24:], string(m.info)+"CRASHTIME=1\n")
 		}
 	}
-	pattern(m.ram[scanData:scanData+PageSize], scanData)
+	dumptest.Pattern(m.ram[scanData:scanData+PageSize], scanData)
 	return m
 }
 
@@ -87,7 +92,7 @@ func newScanMachine(o scanOptions) *scanMachine {
 func (m *scanMachine) images(t *testing.T, notes ...testNote) map[string]*Image {
 	t.Helper()
 	c := testCore{notes: notes, loads: []testLoad{{data: m.ram}}}
-	k := testKdump{flags: kdumpSnappy, ram: m.ram, notes: notes, sharedZero: true}
+	k := testKdump{flags: kdump.FlagSnappy, ram: m.ram, notes: notes, sharedZero: true}
 	return map[string]*Image{"elf": c.open(t), "kdump": k.open(t)}
 }
 
@@ -247,7 +252,8 @@ func TestSearchKernelNone(t *testing.T) {
 // scanPages is memory of some pages.
 type scanPages map[uint64]*[PageSize]byte
 
-func (m scanPages) readPhys(addr uint64, buf []byte) error {
+func (m scanPages) ReadPhys(at PhysAddr, buf []byte) error {
+	addr := uint64(at)
 	for len(buf) > 0 {
 		p := m[addr&^(PageSize-1)]
 		if p == nil {
@@ -259,7 +265,7 @@ func (m scanPages) readPhys(addr uint64, buf []byte) error {
 	return nil
 }
 
-func (m scanPages) ranges() iter.Seq2[PhysAddr, uint64] {
+func (m scanPages) Ranges() iter.Seq2[PhysAddr, uint64] {
 	return func(yield func(PhysAddr, uint64) bool) {
 		for _, at := range sortedKeys(m) {
 			if !yield(PhysAddr(at), PageSize) {
@@ -293,7 +299,7 @@ func FuzzSearchKernel(f *testing.F) {
 		m := machines[int(which)%len(machines)]
 		pages := make(scanPages)
 		for at := uint64(0); at < uint64(len(m.ram)); at += PageSize {
-			if p := m.ram[at : at+PageSize]; at == scanText || !bytes.Equal(p, zeroBlock[:PageSize]) {
+			if p := m.ram[at : at+PageSize]; at == scanText || !bytes.Equal(p, make([]byte, PageSize)) {
 				pages[at] = (*[PageSize]byte)(bytes.Clone(p))
 			}
 		}
@@ -302,7 +308,10 @@ func FuzzSearchKernel(f *testing.F) {
 			page := pages[keys[int(changes[0])%len(keys)]]
 			copy(page[int(changes[1])%(PageSize/8)*8:], changes[2:10])
 		}
-		img := &Image{source: "fuzz", phys: pages, core: &elfCore{}, tablesErr: errNoKernel}
+		img, err := newImage(&dump.Content{Memory: pages, File: dump.NewFile(bytes.NewReader(nil), 0, "fuzz", false)}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
 		img.searchKernel(nil)
 		if (img.tables == nil) != (img.tablesErr != nil) {
 			t.Errorf("tables %v, %v", img.tables, img.tablesErr)

@@ -56,7 +56,7 @@ type tableFinds struct {
 
 func (f *tableFinds) init(img *Image) {
 	f.img, f.pmds = img, make(map[uint64][]tableRoot)
-	for addr, size := range img.phys.ranges() {
+	for addr, size := range img.phys.Ranges() {
 		f.top = max(f.top, uint64(addr)+(size-1))
 	}
 }
