@@ -2,13 +2,16 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 
+	"kinspect/kmem"
 	"kinspect/testdata/kernels"
 )
 
@@ -75,6 +78,54 @@ func TestLargeDump(t *testing.T) {
 			} else {
 				t.Logf("%s: %q: %d KiB, %v", format, c.args, n>>10, cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
 			}
+		}
+	}
+}
+
+// countingReader counts the bytes that are read.
+type countingReader struct {
+	io.ReaderAt
+	n atomic.Int64
+}
+
+func (c *countingReader) ReadAt(p []byte, off int64) (int, error) {
+	n, err := c.ReaderAt.ReadAt(p, off)
+	c.n.Add(int64(n))
+	return n, err
+}
+
+// TestLargeDumpReads counts what is read of a dump of 1 TiB: to open it, its bitmaps, and of those
+// the second not where the first is empty; then what a symbol takes.
+func TestLargeDumpReads(t *testing.T) {
+	const bitmap, little, symbol = largePages / 8, 1 << 20, 4 << 20
+	m := kernels.NewMachine(t, "6.12", largePages)
+	kdump := m.Kdump(t)
+	for name, c := range map[string]struct {
+		file *kernels.Sparse
+		open int64
+	}{
+		"elf": {m.ELF(), little}, "kdump": {kdump, bitmap + little}, "flattened": {kdump.Flattened(), bitmap + little},
+	} {
+		r := &countingReader{ReaderAt: c.file}
+		img, err := kmem.OpenReaderAt(r, c.file.Size, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		opened := r.n.Load()
+		if opened > c.open {
+			t.Errorf("%s: opening reads %d bytes, at most %d are wanted", name, opened, c.open)
+		}
+		syms, err := img.Symbols()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, ok := syms.Lookup("init_net"); !ok {
+			t.Error(name, "has no init_net")
+		} else if _, err := kmem.ReadUint64(img, s.Addr); err != nil {
+			t.Error(name, err)
+		}
+		if n := r.n.Load() - opened; n > symbol {
+			t.Errorf("%s: a symbol takes %d bytes", name, n)
 		}
 	}
 }
