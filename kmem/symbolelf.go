@@ -64,6 +64,7 @@ func (f *SymbolFile) readELF(r io.ReaderAt) (err error) {
 		return errNoSymbols
 	}
 	f.sortAddrs()
+	f.elf = true
 	f.buildID = elfBuildID(file)
 	if s, ok := f.Lookup("linux_banner"); ok {
 		f.banner = elfString(file, s.Addr)

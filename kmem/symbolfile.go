@@ -24,6 +24,8 @@ type SymbolFile struct {
 	path    string
 	banner  string // vmlinux's linux_banner, "" where it is not known
 	buildID string // of vmlinux, in hexadecimal, or ""
+	elf     bool   // a vmlinux
+	placed  bool   // the addresses are a running kernel's: see Placed
 }
 
 // OpenSymbolFile reads the file whole, also one packed with zstd.
@@ -88,6 +90,53 @@ func (f *SymbolFile) readText(r io.Reader) error {
 		return errNoSymbols
 	}
 	return nil
+}
+
+// linkedAt is where the image begins before KASLR moves it: startKMap and
+// CONFIG_PHYSICAL_START, which nobody changes.
+const linkedAt = startKMap + 16<<20
+
+// LinkTime reports whether the addresses are those that the kernel was linked at, and the
+// kernel one that KASLR moves when it boots: then none of its addresses is to be looked up
+// here before [SymbolFile.Placed]. Of symbols of modules there are none in such a file, and
+// a copy of /proc/kallsyms begins elsewhere, but for a kernel booted with nokaslr.
+func (f *SymbolFile) LinkTime() bool {
+	if f.placed || f.HasModules() {
+		return false
+	}
+	text, ok := f.Lookup("_text")
+	if !ok {
+		text, ok = f.Lookup("_stext")
+	}
+	if !ok || text.Addr != linkedAt && !f.elf {
+		return false
+	}
+	// What comes with CONFIG_RANDOMIZE_BASE: arch/x86/mm/kaslr.c, arch/x86/lib/kaslr.c,
+	// arch/x86/kernel/module.c (3.14 and later).
+	for _, name := range []string{"kernel_randomize_memory", "kaslr_get_random_long", "module_load_offset"} {
+		if _, ok := f.Lookup(name); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// Placed is the table with the addresses of a kernel that KASLR moved by offset, which a kernel
+// prints when it panics ("Kernel Offset") and tells in VMCOREINFO (KERNELOFFSET).
+func (f *SymbolFile) Placed(offset uint64) (*SymbolFile, error) {
+	if offset%kernelAlign != 0 || offset >= kernelMapEnd-startKMap {
+		return nil, fmt.Errorf("KASLR does not move a kernel by %#x, but by a multiple of 2 MiB below 1 GiB", offset)
+	}
+	text, ok := f.Lookup("_text")
+	switch {
+	case f.HasModules():
+		return nil, fmt.Errorf("%s names symbols of modules: its addresses are a running kernel's already", f.path)
+	case ok && !f.elf && text.Addr != linkedAt:
+		return nil, fmt.Errorf("%s begins at %v, and a kernel is linked at %v: its addresses are a running kernel's already", f.path, text.Addr, Addr(linkedAt))
+	}
+	m := f.moved(int64(offset))
+	m.placed = true
+	return m, nil
 }
 
 // HasModules reports whether the file names symbols of modules.

@@ -90,7 +90,7 @@ func (f *SymbolFile) moved(shift int64) *SymbolFile {
 	if shift != 0 {
 		source += fmt.Sprintf(", moved by %#x", shift)
 	}
-	m := &SymbolFile{procSymbols: newProcSymbols(source), path: f.path, banner: f.banner, buildID: f.buildID}
+	m := &SymbolFile{procSymbols: newProcSymbols(source), path: f.path, banner: f.banner, buildID: f.buildID, elf: f.elf}
 	for i := range uint32(f.n) {
 		s := *f.sym(i)
 		if s.module != 0 {

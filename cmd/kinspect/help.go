@@ -81,7 +81,9 @@ symbols and types whole: other questions work on it as far as that memory goes.
 	"sym": {
 		`  kinspect sym --symbols System.map 0xffffffff81459d10     what is at an address
   kinspect sym --symbols kallsyms.txt ip_rcv+0x1f          where a function is
+  kinspect sym --symbols System.map --kaslr-offset 0x1c000000 ADDR   the kernel was moved by KASLR
   kinspect sym --around 5 bond_handle_frame                of the running kernel, with its neighbours
+  kinspect --core vmcore sym 0xffffffffc01cd6a8            of a dump, modules included
 `,
 		"0 found; 1 not found; 2 no answer",
 	},

@@ -156,5 +156,8 @@ func (a *app) main(args []string) (int, error) {
 	if a.options.around != "" && c.name != "sym" {
 		return exitFailed, usagef("--around belongs to sym: kinspect sym --around 10 ADDR")
 	}
+	if a.options.kaslr != "" && c.name != "sym" {
+		return exitFailed, usagef("--kaslr-offset belongs to sym: kinspect sym --symbols System.map --kaslr-offset 0x1c000000 ADDR")
+	}
 	return c.run(a, rest)
 }
