@@ -185,7 +185,7 @@ func readUTS(r Reader, at Addr) (string, error) {
 
 // infoFromMemory reads VMCOREINFO where the symbols say that it is. It returns nil where
 // it is not, or is not about the same tables.
-func infoFromMemory(k *Kallsyms, t *pageTables) *VMCoreInfo {
+func infoFromMemory(k SymbolTable, t *pageTables) *VMCoreInfo {
 	r := tableMemory{t}
 	data, ok := k.Lookup("vmcoreinfo_data")
 	if !ok {

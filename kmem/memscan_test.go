@@ -43,6 +43,7 @@ type scanOptions struct {
 	noInfo  bool
 	note    bool // the note as well, with a line more
 	at      uint64
+	gib     bool // the direct map has pages of 1 GiB
 }
 
 // newScanMachine makes one. at moves all of its physical addresses.
@@ -51,7 +52,10 @@ func newScanMachine(o scanOptions) *scanMachine {
 	m.sme = o.sme
 	m.root, m.next = o.at+scanText+0x100000, o.at+scanText+0x101000
 	m.direct = direct(o.levels) + 3<<30
-	for at := uint64(0); at < uint64(len(m.ram)); at += 1 << hugeShift {
+	if o.gib {
+		m.mapPage(m.direct, 0, 30)
+	}
+	for at := uint64(0); at < uint64(len(m.ram)) && !o.gib; at += 1 << hugeShift {
 		m.mapPage(m.direct+at, at, hugeShift)
 	}
 	m.mapPage(uint64(fakeText), o.at+scanText, hugeShift)
@@ -100,7 +104,7 @@ func (m *scanMachine) images(t *testing.T, notes ...testNote) map[string]*Image 
 func TestSearchKernel(t *testing.T) {
 	for _, levels := range []int{4, 5} {
 		for _, o := range []scanOptions{
-			{}, {note: true}, {noInfo: true}, {sme: 1 << 47}, {sme: 1 << 51, noInfo: true}, {noInfo: true, at: 0x800000},
+			{}, {note: true}, {noInfo: true}, {sme: 1 << 47}, {sme: 1 << 51, noInfo: true}, {noInfo: true, at: 0x800000}, {gib: true}, {noInfo: true, gib: true},
 		} {
 			o.levels = levels
 			m := newScanMachine(o)

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-
-	"kinspect/kmem/packed"
 )
 
 // SymbolFile is a symbol table from a file: a System.map, a saved
@@ -28,42 +26,50 @@ type SymbolFile struct {
 	placed  bool   // the addresses are a running kernel's: see Placed
 }
 
-// OpenSymbolFile reads the file whole, also one packed with zstd.
+// OpenSymbolFile reads the file whole, also one packed with zstd, gzip or xz.
 func OpenSymbolFile(path string) (*SymbolFile, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("cannot open the symbols: %w", err)
-	}
-	defer file.Close()
-	st, err := file.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("cannot open the symbols: %w", err)
-	}
-	if st.IsDir() {
-		return nil, fmt.Errorf("%s: not symbols but a directory", path)
-	}
 	f := &SymbolFile{procSymbols: newProcSymbols(path), path: path}
-	in := bufio.NewReaderSize(file, 64<<10) // a pipe, too
-	magic, _ := in.Peek(4)
-	switch {
-	case bytes.Equal(magic, []byte("\x7fELF")):
-		err = f.readELF(file)
-	case bytes.Equal(magic, packed.ZstdMagic):
-		var data []byte
-		if data, err = packed.Zstd(file, st.Size(), maxSymbolText); err == nil {
-			if bytes.HasPrefix(data, []byte("\x7fELF")) {
-				err = f.readELF(bytes.NewReader(data))
-			} else {
-				err = f.readText(bytes.NewReader(data))
-			}
-		}
-	default:
-		err = f.readText(in)
+	var err error
+	if st, serr := os.Stat(path); serr == nil && (st.Mode()&os.ModeNamedPipe != 0 || st.Mode().IsRegular() && st.Size() == 0) {
+		err = f.readStream()
+	} else {
+		err = f.readFile()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, err
 	}
 	return f, nil
+}
+
+func (f *SymbolFile) readFile() error {
+	file, err := OpenSideFile(f.path, "symbols")
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if bytes.Equal(file.Magic, []byte("\x7fELF")) {
+		err = f.readELF(file)
+	} else {
+		err = f.readText(io.NewSectionReader(file, 0, min(file.Size, maxSymbolText)))
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.path, err)
+	}
+	return nil
+}
+
+// readStream reads text alone, such as that of <(ssh host cat /proc/kallsyms), or of
+// /proc/kallsyms itself, whose size is 0.
+func (f *SymbolFile) readStream() error {
+	file, err := os.Open(f.path)
+	if err != nil {
+		return fmt.Errorf("cannot open the symbols: %w", err)
+	}
+	defer file.Close()
+	if err := f.readText(io.LimitReader(file, maxSymbolText)); err != nil {
+		return fmt.Errorf("%s: %w", f.path, err)
+	}
+	return nil
 }
 
 // errNoSymbols is the error of a file that names nothing.

@@ -37,7 +37,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exit": wantExit, "mangle": mangle, "extract": extract,
+			"exit": wantExit, "mangle": mangle, "extract": extract, "hide": hide, "pack": pack,
 		},
 	})
 }
