@@ -16,7 +16,8 @@ const flagHelp = `flags, before or after the command:
                  kdump-compressed, also flattened, .zst, .gz, .xz); a split
                  dump's files one by one: --core A --core B
   --symbols FILE symbols from a System.map, a saved /proc/kallsyms or a vmlinux
-  --btf FILE     types from a copy of /sys/kernel/btf/vmlinux, or a vmlinux
+  --btf FILE     types from a copy of /sys/kernel/btf/vmlinux, or a vmlinux; both
+                 files also as .zst, .gz, .xz; another kernel's are refused
   --netns X      look in this network namespace: a name of ip netns, a process,
                  an inode number, init_net, or all
   --json         print one JSON object
