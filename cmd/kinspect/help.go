@@ -16,7 +16,8 @@ const flagHelp = `flags, before or after the command:
                  kdump-compressed, also flattened, .zst, .gz, .xz); a split
                  dump's files one by one: --core A --core B
   --symbols FILE symbols from a System.map, a saved /proc/kallsyms or a vmlinux
-  --btf FILE     types from a copy of /sys/kernel/btf/vmlinux, or a vmlinux
+  --btf FILE     types from a copy of /sys/kernel/btf/vmlinux, or a vmlinux; both
+                 files also as .zst, .gz, .xz; another kernel's are refused
   --netns X      look in this network namespace: a name of ip netns, a process,
                  an inode number, init_net, or all
   --json         print one JSON object
@@ -107,7 +108,9 @@ does not hold is not searched, and the last lines tell how much that is.
 	"sym": {
 		`  kinspect sym --symbols System.map 0xffffffff81459d10     what is at an address
   kinspect sym --symbols kallsyms.txt ip_rcv+0x1f          where a function is
+  kinspect sym --symbols System.map --kaslr-offset 0x1c000000 ADDR   the kernel was moved by KASLR
   kinspect sym --around 5 bond_handle_frame                of the running kernel, with its neighbours
+  kinspect --core vmcore sym 0xffffffffc01cd6a8            of a dump, modules included
 `,
 		"0 found; 1 not found; 2 no answer",
 	},

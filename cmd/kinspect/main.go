@@ -160,5 +160,8 @@ func (a *app) main(args []string) (int, error) {
 	if a.options.searchOptions != (searchOptions{}) && c.name != "search" {
 		return exitFailed, usagef("--bytes, --u64, --u32, --string, --mask, --align, --limit and --context belong to search: kinspect --core vmcore search --u64 init_net")
 	}
+	if a.options.kaslr != "" && c.name != "sym" {
+		return exitFailed, usagef("--kaslr-offset belongs to sym: kinspect sym --symbols System.map --kaslr-offset 0x1c000000 ADDR")
+	}
 	return c.run(a, rest)
 }
