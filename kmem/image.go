@@ -37,6 +37,7 @@ type Image struct {
 	info     *VMCoreInfo
 	infoErr  error
 	snapshot *SnapshotInfo
+	saved    *savedMemory // of a snapshot in the kdump-compressed format, else nil
 
 	symbolsOnce sync.Once
 	symbols     SymbolTable
@@ -76,6 +77,11 @@ func newKdumpImage(files []kdumpFile) (*Image, error) {
 	img := &Image{file: first.f, source: first.name, core: core, host: defaultHost, phys: memory, remarks: memory.remarks()}
 	if err := img.readNotes(); err != nil {
 		return nil, err
+	}
+	if img.snapshot != nil {
+		if err := img.readSavedMap(); err != nil {
+			return nil, err
+		}
 	}
 	img.findTables(&first.head.physBase)
 	return img, nil
@@ -173,6 +179,9 @@ func (img *Image) ReadMem(addr Addr, buf []byte) error {
 
 // readSome fills a leading part of buf, which is not empty, and returns its length.
 func (img *Image) readSome(addr uint64, buf []byte) (int, error) {
+	if img.saved != nil {
+		return img.saved.read(addr, buf)
+	}
 	if s := img.virt.find(addr); s != nil {
 		n := segmentPart(s, addr, buf)
 		return n, img.readSegment(s, addr, buf, n, false)
@@ -292,6 +301,10 @@ func (img *Image) truncation(off uint64) string {
 func (img *Image) Translate(addr Addr) (PhysAddr, error) {
 	if s := img.virt.find(uint64(addr)); s != nil && s.phys != unknownPaddr {
 		return PhysAddr(s.phys + (uint64(addr) - s.start)), nil
+	}
+	if img.saved != nil {
+		phys, err := img.saved.translate(uint64(addr))
+		return PhysAddr(phys), err
 	}
 	phys, _, err := img.walk(uint64(addr))
 	return PhysAddr(phys), err

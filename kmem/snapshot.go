@@ -21,9 +21,11 @@ const (
 	// noteType is theirs: a number that no reader of cores takes for one of its own.
 	noteType = 0x4b494e53
 
-	// SnapshotVersion is the version of SnapshotInfo that this package writes. It
-	// reads all versions up to it.
-	SnapshotVersion = 1
+	// The versions of SnapshotInfo that this package writes; it reads all up to the
+	// last. What version 1 says of an ELF core is still all there is to say.
+	snapshotVersionELF   = 1
+	snapshotVersionKdump = 2
+	snapshotVersion      = snapshotVersionKdump
 
 	// maxSnapshotInfo and maxSymbolText bound the notes, in bytes, the latter unpacked.
 	maxSnapshotInfo = 16 << 20
@@ -37,6 +39,9 @@ type SnapshotInfo struct {
 	Taken   time.Time `json:"taken"`
 	Source  string    `json:"source"`  // the file that was read
 	Release string    `json:"release"` // of the kernel
+	// Redacted: of the pages that the command read only the bytes that it asked for
+	// are in the snapshot.
+	Redacted bool `json:"redacted,omitempty"`
 	// DefaultNetNS is the inode number of the network namespace that the command
 	// ran in; 0 where it is unknown.
 	DefaultNetNS uint64 `json:"default_netns,omitempty"`
@@ -85,8 +90,8 @@ func (img *Image) readSnapshotInfo() error {
 	if err := json.Unmarshal(raw, &info); err != nil {
 		return &FormatError{Source: img.source, Off: n.off, What: "damaged snapshot: its note of what was run, when and on which kernel cannot be read"}
 	}
-	if info.Version > SnapshotVersion {
-		return &FormatError{Source: img.source, Off: n.off, What: fmt.Sprintf("a snapshot of version %d: this kinspect reads up to %d, a newer one is needed", info.Version, SnapshotVersion)}
+	if info.Version > snapshotVersion {
+		return &FormatError{Source: img.source, Off: n.off, What: fmt.Sprintf("a snapshot of version %d: this kinspect reads up to %d, a newer one is needed", info.Version, snapshotVersion)}
 	}
 	for i := range info.Faults {
 		f := &info.Faults[i]

@@ -15,6 +15,8 @@ type options struct {
 	around  string
 	netns   string
 	output  string
+	format  string // of a snapshot
+	redact  bool
 	json    bool
 	help    bool
 	version bool
@@ -64,7 +66,7 @@ func (o *options) parse(args []string) ([]string, error) {
 // as well, it tells how to write one.
 func noFlag(arg string) error {
 	name := strings.TrimLeft(arg, "-")
-	if near := btf.Near(name, []string{"core", "netns", "symbols", "around", "output", "json", "help", "version"}); len(near) > 0 && len(name) > 2 {
+	if near := btf.Near(name, []string{"core", "netns", "symbols", "around", "output", "format", "redact", "json", "help", "version"}); len(near) > 0 && len(name) > 2 {
 		return usagef("no flag %q: did you mean --%s?", arg, near[0])
 	}
 	if strings.HasPrefix(arg, "--") && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz-") == "" {
@@ -89,6 +91,8 @@ func (o *options) text(name string) *string {
 		return &o.netns
 	case "o", "output":
 		return &o.output
+	case "format":
+		return &o.format
 	}
 	return nil
 }
@@ -97,6 +101,8 @@ func (o *options) flag(name string) *bool {
 	switch name {
 	case "json":
 		return &o.json
+	case "redact":
+		return &o.redact
 	case "h", "help":
 		return &o.help
 	case "V", "version":

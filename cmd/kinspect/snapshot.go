@@ -19,15 +19,23 @@ func (a *app) snapshot(args []string) (int, error) {
 	if file == "" {
 		return exitFailed, usagef("usage: kinspect snapshot -o FILE -- COMMAND…")
 	}
+	format := kmem.SnapshotKdump
+	switch a.options.format {
+	case "", "kdump":
+	case "elf":
+		format = kmem.SnapshotELF
+	default:
+		return exitFailed, usagef("--format is kdump or elf, not %q", a.options.format)
+	}
 	inner := &app{stdin: a.stdin, stdout: a.stdout, stderr: a.stderr, options: a.options, record: true}
-	inner.options.output = ""
+	inner.options.output, inner.options.format = "", ""
 	// Behind the "--" flags are the command's, and may stand anywhere, too.
 	rest, err := inner.options.parse(args)
 	switch {
 	case err != nil:
 		return exitFailed, err
-	case inner.options.output != "":
-		return exitFailed, usagef("-o goes before the --: kinspect snapshot -o FILE -- COMMAND…")
+	case inner.options.output != "" || inner.options.format != "":
+		return exitFailed, usagef("-o and --format go before the --: kinspect snapshot -o FILE -- COMMAND…")
 	case len(rest) == 0:
 		return exitFailed, usagef("usage: kinspect snapshot -o FILE -- COMMAND…")
 	}
@@ -58,7 +66,7 @@ func (a *app) snapshot(args []string) (int, error) {
 		code = exitFailed
 	}
 	words := inner.options.words(c.name, rest)
-	if err := inner.target.save(file, words); err != nil {
+	if err := inner.target.save(file, format, words); err != nil {
 		return exitFailed, err
 	}
 	st, err := os.Stat(file)
@@ -76,7 +84,7 @@ func (a *app) snapshot(args []string) (int, error) {
 
 // save writes what the target's recorder holds. Symbols and types are added whole,
 // so that other questions and completion work on the file as far as its memory goes.
-func (t *target) save(file string, command []string) error {
+func (t *target) save(file string, format kmem.SnapshotFormat, command []string) error {
 	content := &kmem.SnapshotContent{
 		Info: kmem.SnapshotInfo{
 			Command: command, Taken: time.Now().UTC().Truncate(time.Second),
@@ -84,6 +92,7 @@ func (t *target) save(file string, command []string) error {
 		},
 		VMCoreInfo: t.image.VMCoreInfo(),
 		Memory:     t.memory,
+		Image:      t.image,
 	}
 	if ns, err := t.stack.DefaultNS(); err == nil {
 		content.Info.DefaultNetNS = ns.Inum
@@ -92,6 +101,7 @@ func (t *target) save(file string, command []string) error {
 	if err != nil {
 		return fmt.Errorf("a snapshot needs the kernel's symbols: %w", err)
 	}
+	content.Symbols = syms
 	if tables, ok := syms.(*kmem.Kallsyms); ok {
 		for _, r := range tables.Ranges() {
 			if err := t.memory.AddRange(r.Addr, r.Len); err != nil {
@@ -124,5 +134,5 @@ func (t *target) save(file string, command []string) error {
 		return err
 	}
 	content.Info.Facts = map[string]json.RawMessage{host.FactsKey: facts}
-	return kmem.WriteSnapshotFile(file, content)
+	return kmem.WriteSnapshotFile(file, format, content)
 }
