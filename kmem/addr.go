@@ -3,10 +3,12 @@ package kmem
 import (
 	"fmt"
 	"math/bits"
+
+	"kinspect/kmem/dump"
 )
 
 // PageSize is the base page size of x86-64, in bytes.
-const PageSize = 4096
+const PageSize = dump.PageSize
 
 // Addr is a kernel virtual address.
 type Addr uint64
@@ -34,7 +36,4 @@ func (a Addr) End(n uint64) (end Addr, ok bool) {
 func (a Addr) IsKernel() bool { return a>>56 == 0xff }
 
 // PhysAddr is a physical address of the machine that the image was taken of.
-type PhysAddr uint64
-
-// String prints the address in hexadecimal with 0x before it.
-func (p PhysAddr) String() string { return fmt.Sprintf("%#x", uint64(p)) }
+type PhysAddr = dump.PhysAddr

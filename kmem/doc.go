@@ -9,6 +9,9 @@
 //   - VMCOREINFO is the kernel's own note about itself, see [VMCoreInfo].
 //   - A [SymbolTable] turns names into addresses and back.
 //
+// Each format of dumps is a package of its own: elfcore and kdump, and around them flattened
+// and packed. What they share is in dump; the list of formats is in source.go.
+//
 // Everything here is little-endian x86-64 with 4 KiB base pages; a file of
 // another machine is refused when it is opened.
 //

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"kinspect/kmem/elfcore"
 )
 
 // testLoad is a PT_LOAD of a core file that a test makes.
@@ -34,9 +36,9 @@ type testCore struct {
 // bytes lays the file out as QEMU does: ELF header, program headers, notes, memory.
 func (c *testCore) bytes() []byte {
 	le := binary.LittleEndian
-	phoff := elfHeaderSize
+	phoff := elfcore.HeaderSize
 	if c.xnum {
-		phoff += sectHeaderSize
+		phoff += 64
 	}
 	var notes []byte
 	for _, n := range c.notes {
@@ -49,7 +51,7 @@ func (c *testCore) bytes() []byte {
 		notes = append(notes, make([]byte, align4(uint64(len(n.desc)))-uint64(len(n.desc)))...)
 	}
 	phnum := len(c.loads) + 1
-	off := uint64(phoff + phnum*progHeaderSize)
+	off := uint64(phoff + phnum*56)
 	var table, body []byte
 	header := func(typ elf.ProgType, vaddr, paddr, filesz, memsz uint64) {
 		table = le.AppendUint32(table, uint32(typ))
@@ -81,13 +83,13 @@ func (c *testCore) bytes() []byte {
 	le.PutUint16(head[18:], uint16(machine))
 	le.PutUint32(head[20:], 1)
 	le.PutUint64(head[32:], uint64(phoff))
-	le.PutUint16(head[52:], elfHeaderSize)
-	le.PutUint16(head[54:], progHeaderSize)
+	le.PutUint16(head[52:], elfcore.HeaderSize)
+	le.PutUint16(head[54:], 56)
 	le.PutUint16(head[56:], uint16(phnum))
 	if c.xnum {
-		le.PutUint16(head[56:], pnXNum)
-		le.PutUint64(head[40:], elfHeaderSize)
-		le.PutUint32(head[elfHeaderSize+44:], uint32(phnum))
+		le.PutUint16(head[56:], 0xffff)
+		le.PutUint64(head[40:], elfcore.HeaderSize)
+		le.PutUint32(head[elfcore.HeaderSize+44:], uint32(phnum))
 	}
 	file := append(append(head, table...), body...)
 	if c.patch != nil {
@@ -179,9 +181,4 @@ func (m *testMachine) core() *testCore {
 	}
 }
 
-// pattern fills a range so that each 8 bytes tell where they are.
-func pattern(b []byte, base uint64) {
-	for i := 0; i+8 <= len(b); i += 8 {
-		binary.LittleEndian.PutUint64(b[i:], base+uint64(i))
-	}
-}
+func align4(n uint64) uint64 { return (n + 3) &^ 3 }

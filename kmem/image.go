@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"sync"
-	"syscall"
+
+	"kinspect/kmem/dump"
 )
 
 // Image is one opened kernel. It is safe for concurrent use until it is closed.
@@ -17,22 +19,22 @@ import (
 //
 // A live image changes while it is read, and nothing of it is cached: a
 // [Recorder] gives one consistent copy of what was read. The kernel answers
-// reads of memory that /proc/kcore may not show (offline, poisoned or unmapped
-// pages) with zeros instead of an error (kernel fs/proc/kcore.c), so a live
-// zero may mean "unreadable".
+// reads of memory that /proc/kcore may not show with zeros instead of an error:
+// where the page tables tell, that is made a fault; a page that is offline or
+// poisoned still reads as zeros.
 type Image struct {
-	file   *coreFile
-	closer io.Closer
-	source string
-	live   bool
+	content *dump.Content
+	virt    *dump.Space // never nil
+	phys    dump.Memory
+	closer  io.Closer
+	source  string
+	live    bool
 
-	virt      segmentMap
-	phys      physMemory
-	noPhys    bool        // phys holds nothing
 	tables    *pageTables // nil on a live kernel, a snapshot, or where tablesErr says why
 	tablesErr error
+	// liveTables are those of a live kernel, which change; nil where they cannot be found.
+	liveTables *pageTables
 
-	core     *elfCore
 	remarks  []string
 	info     *VMCoreInfo
 	infoErr  error
@@ -45,45 +47,21 @@ type Image struct {
 	host        hostPaths
 }
 
-// newImage reads the headers and notes of an ELF core. name is what the user called
-// the file.
-func newImage(f *coreFile, name string, live bool) (*Image, error) {
-	core, err := parseELFCore(f, name)
-	if err != nil {
-		return nil, err
+// newImage reads the notes of a dump whose format is dealt with.
+func newImage(c *dump.Content, live bool) (*Image, error) {
+	img := &Image{content: c, virt: c.Virtual, phys: c.Memory, source: c.File.Name, live: live, remarks: c.Remarks, host: defaultHost}
+	if img.virt == nil {
+		img.virt = &dump.Space{File: c.File}
 	}
-	img := &Image{file: f, source: name, live: live, core: core, host: defaultHost}
 	if err := img.readNotes(); err != nil {
 		return nil, err
 	}
-	virt, phys := addressSpaces(core.loads, f.size, img.snapshot != nil)
-	img.virt, img.phys, img.noPhys = virt, &segmentMemory{img: img, segs: phys}, len(phys.segs) == 0
-	img.remarks = core.remarks
-	img.findTables(nil)
-	return img, nil
-}
-
-// newKdumpImage opens a kdump-compressed dump, of one file or of several.
-func newKdumpImage(files []kdumpFile) (*Image, error) {
-	memory, err := newKdumpMemory(files)
-	if err != nil {
-		return nil, err
-	}
-	first := files[0] // by pages now
-	core, err := kdumpCore(first.f, first.name, first.head)
-	if err != nil {
-		return nil, err
-	}
-	img := &Image{file: first.f, source: first.name, core: core, host: defaultHost, phys: memory, remarks: memory.remarks()}
-	if err := img.readNotes(); err != nil {
-		return nil, err
-	}
-	if img.snapshot != nil {
+	if img.snapshot != nil && img.snapshot.Version >= snapshotVersionKdump {
 		if err := img.readSavedMap(); err != nil {
 			return nil, err
 		}
 	}
-	img.findTables(&first.head.physBase)
+	img.findTables()
 	return img, nil
 }
 
@@ -92,17 +70,17 @@ func (img *Image) readNotes() error {
 	return img.readSnapshotInfo()
 }
 
-// findTables finds the page tables, or the reason why there are none. physBase is
-// what the file's header says of it, nil where it says nothing.
-func (img *Image) findTables(physBase *uint64) {
+// findTables finds the page tables, or the reason why there are none.
+func (img *Image) findTables() {
 	switch {
 	case img.live:
 		img.tablesErr = errors.New("no segment of " + img.source + " covers it")
+		img.liveTables, _ = newPageTables(img.info, nil, img.readPhys)
 	case img.snapshot != nil:
-	case img.noPhys:
+	case img.noPhys():
 		img.tablesErr = errors.New("no segment of the dump covers it, and the dump holds no physical memory to find page tables in")
 	default:
-		img.tables, img.tablesErr = newPageTables(img.info, physBase, img.readPhys)
+		img.tables, img.tablesErr = newPageTables(img.info, img.content.PhysBase, img.readPhys)
 		if img.tablesErr != nil {
 			img.tables = img.qemuTables()
 		}
@@ -112,25 +90,19 @@ func (img *Image) findTables(physBase *uint64) {
 	}
 }
 
-// noteBytes reads a note whole. The headers' reader checked that the file holds it.
-func (img *Image) noteBytes(n *coreNote, limit uint64) ([]byte, error) {
-	if n.size > limit {
-		return nil, &FormatError{Source: img.source, Off: n.off, What: fmt.Sprintf("damaged: a %s note of %d bytes, more than the %d that are allowed", n.name, n.size, limit)}
-	}
-	buf := make([]byte, n.size)
-	if err := img.file.readAt(n.off, buf); err != nil {
-		return nil, fmt.Errorf("%s: cannot read its %s note: %w", img.source, n.name, err)
-	}
-	return buf, nil
+// noPhys reports whether the file tells of no physical memory at all.
+func (img *Image) noPhys() bool {
+	space, ok := img.phys.(*dump.Space)
+	return ok && len(space.Segments) == 0
 }
 
 // readVMCoreInfo keeps the error: a dump without the note may be of use.
 func (img *Image) readVMCoreInfo() {
-	n := img.core.note("VMCOREINFO")
+	n := img.content.Note("VMCOREINFO")
 	if n == nil {
 		return
 	}
-	raw, err := img.noteBytes(n, maxVMCoreInfo)
+	raw, err := img.content.File.ReadNote(n, maxVMCoreInfo)
 	if err == nil {
 		img.info, err = ParseVMCoreInfo(raw)
 	}
@@ -165,7 +137,7 @@ func (img *Image) Close() error {
 // ReadMem implements [Reader].
 func (img *Image) ReadMem(addr Addr, buf []byte) error {
 	if _, ok := addr.End(uint64(len(buf))); !ok {
-		return &Fault{Addr: uint64(addr), Len: uint64(len(buf)), Reason: Unmapped, Detail: "the range passes the end of the address space"}
+		return dump.PastTheEnd(uint64(addr), len(buf), false)
 	}
 	for at := uint64(addr); len(buf) > 0; {
 		n, err := img.readSome(at, buf)
@@ -182,9 +154,12 @@ func (img *Image) readSome(addr uint64, buf []byte) (int, error) {
 	if img.saved != nil {
 		return img.saved.read(addr, buf)
 	}
-	if s := img.virt.find(addr); s != nil {
-		n := segmentPart(s, addr, buf)
-		return n, img.readSegment(s, addr, buf, n, false)
+	if s := img.virt.Segments.Find(addr); s != nil {
+		n := s.Part(addr, len(buf))
+		if err := img.virt.Read(s, addr, buf, n); err != nil || !img.live {
+			return n, err
+		}
+		return n, img.doubtZeros(addr, buf[:n], len(buf))
 	}
 	phys, n, err := img.run(addr, len(buf))
 	if err != nil {
@@ -216,7 +191,7 @@ func (img *Image) run(addr uint64, n int) (phys uint64, run int, err error) {
 	}
 	run = int(min(contiguous, uint64(n)))
 	for run < n && addr+uint64(run) != 0 {
-		if img.virt.find(addr+uint64(run)) != nil {
+		if img.virt.Segments.Find(addr+uint64(run)) != nil {
 			break
 		}
 		next, contiguous, err := img.walk(addr + uint64(run))
@@ -253,54 +228,20 @@ func resized(err error, n int) error {
 // [*Fault] with Physical set.
 func (img *Image) ReadPhys(addr PhysAddr, buf []byte) error { return img.readPhys(uint64(addr), buf) }
 
-func (img *Image) readPhys(addr uint64, buf []byte) error { return img.phys.readPhys(addr, buf) }
-
-// segmentPart is how many bytes of buf, from addr on, s covers.
-func segmentPart(s *segment, addr uint64, buf []byte) int {
-	return int(min(uint64(len(buf)-1), s.last-addr)) + 1
+func (img *Image) readPhys(addr uint64, buf []byte) error {
+	return img.phys.ReadPhys(PhysAddr(addr), buf)
 }
 
-// readSegment reads the first n bytes of buf at addr, all within s.
-func (img *Image) readSegment(s *segment, addr uint64, buf []byte, n int, physical bool) error {
-	off := s.off + (addr - s.start)
-	if s.kind == present {
-		err := img.file.readAt(off, buf[:n])
-		if err == nil {
-			return nil
-		}
-		return img.readFault(err, off, &Fault{Addr: addr, Physical: physical, Len: uint64(len(buf))})
-	}
-	f := &Fault{Addr: addr, Physical: physical, Len: uint64(len(buf)), Reason: Filtered}
-	if s.kind == truncated {
-		f.Reason, f.Detail = Truncated, img.truncation(off)
-	}
-	return f
-}
-
-// readFault fills in why the file's offset off could not be read.
-func (img *Image) readFault(err error, off uint64, f *Fault) error {
-	switch {
-	case errors.Is(err, io.ErrUnexpectedEOF) && !img.live:
-		f.Reason, f.Detail = Truncated, img.truncation(off)
-	case img.live && (errors.Is(err, syscall.EFAULT) || errors.Is(err, syscall.EPERM)):
-		// Lockdown may come while the file is open; EFAULT is a page that the
-		// kernel itself could not read.
-		f.Reason, f.Detail = Refused, err.Error()
-	default:
-		f.Reason, f.Detail = Failed, err.Error()
-	}
-	return f
-}
-
-func (img *Image) truncation(off uint64) string {
-	return fmt.Sprintf("it belongs at offset %#x, and the file has %#x bytes", off, img.file.size)
-}
+// PhysRanges are the physical addresses that the dump holds, upwards, and how many
+// bytes there are from each on. Pages of a damaged or incomplete dump may fail all
+// the same.
+func (img *Image) PhysRanges() iter.Seq2[PhysAddr, uint64] { return img.phys.Ranges() }
 
 // Translate returns the physical address of a virtual one: by the file's segments
 // where they tell both, else through the page tables of a dump.
 func (img *Image) Translate(addr Addr) (PhysAddr, error) {
-	if s := img.virt.find(uint64(addr)); s != nil && s.phys != unknownPaddr {
-		return PhysAddr(s.phys + (uint64(addr) - s.start)), nil
+	if s := img.virt.Segments.Find(uint64(addr)); s != nil && s.Phys != dump.UnknownPhys {
+		return PhysAddr(s.Phys + (uint64(addr) - s.Start)), nil
 	}
 	if img.saved != nil {
 		phys, err := img.saved.translate(uint64(addr))

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"kinspect/kmem/dumptest"
 )
 
 // benchDump writes a QEMU-like dump of 256 MiB, most of it a hole, with 8 MiB of memory
@@ -14,7 +16,7 @@ func benchDump(b *testing.B) string {
 	b.Helper()
 	const size = 256 << 20
 	m := newTestMachine(5, 16<<20)
-	pattern(m.ram[8<<20:], 0)
+	dumptest.Pattern(m.ram[8<<20:], 0)
 	for i := range uint64(4) {
 		m.mapPage(testDirect5+i<<hugeShift, 8<<20+i<<hugeShift, hugeShift)
 	}
@@ -23,7 +25,7 @@ func benchDump(b *testing.B) string {
 	}
 	c := m.core()
 	c.patch = func(file []byte, phoff int) {
-		load := file[phoff+progHeaderSize:]
+		load := file[phoff+56:]
 		binary.LittleEndian.PutUint64(load[32:], size)
 		binary.LittleEndian.PutUint64(load[40:], size)
 	}
@@ -69,7 +71,7 @@ func BenchmarkRead8(b *testing.B) {
 			img := openBench(b, path)
 			defer img.Close()
 			if !cached {
-				img.file.cache = nil
+				img.content.File.Uncache()
 			}
 			buf := make([]byte, 8)
 			i := uint64(0)

@@ -12,6 +12,10 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"kinspect/kmem/dump"
+	"kinspect/kmem/dumptest"
+	"kinspect/kmem/elfcore"
 )
 
 const testKernel = 0xffff888000000000
@@ -31,9 +35,9 @@ func TestReadVirtualSegments(t *testing.T) {
 	c := testCore{
 		notes: []testNote{{"VMCOREINFO", []byte("OSRELEASE=6.1\n")}},
 		loads: []testLoad{
-			{vaddr: testKernel, paddr: unknownPaddr, data: data[:0x1000]},
-			{vaddr: testKernel + 0x1000, paddr: unknownPaddr, data: data[0x1000:0x2800], memsz: 0x2000},
-			{vaddr: testKernel + 0x4000, paddr: unknownPaddr, data: data[0x4000:]},
+			{vaddr: testKernel, paddr: dump.UnknownPhys, data: data[:0x1000]},
+			{vaddr: testKernel + 0x1000, paddr: dump.UnknownPhys, data: data[0x1000:0x2800], memsz: 0x2000},
+			{vaddr: testKernel + 0x4000, paddr: dump.UnknownPhys, data: data[0x4000:]},
 		},
 	}
 	file := c.bytes()
@@ -138,7 +142,7 @@ func (c *countingReader) ReadAt(b []byte, off int64) (int, error) {
 // they are mapped with; scattered ones come out in order.
 func TestReadMergesPages(t *testing.T) {
 	m := newTestMachine(5, 16<<20)
-	pattern(m.ram[8<<20:], 0)
+	dumptest.Pattern(m.ram[8<<20:], 0)
 	for i := range uint64(512) {
 		m.mapPage(testDirect5+i*PageSize, 8<<20+i*PageSize, pageShift)
 		m.mapPage(testDirect5+8<<20+i*PageSize, 8<<20+(511-i)*PageSize, pageShift)
@@ -176,7 +180,7 @@ func TestReadMergesPages(t *testing.T) {
 
 func TestImageConcurrently(t *testing.T) {
 	m := newTestMachine(4, testRAM)
-	pattern(m.ram[:0x100000], 0)
+	dumptest.Pattern(m.ram[:0x100000], 0)
 	for i := range uint64(256) {
 		m.mapPage(testKernel+i*PageSize, i*PageSize, pageShift)
 	}
@@ -232,7 +236,11 @@ func TestReadErrors(t *testing.T) {
 		{true, io.EOF, Failed},
 	} {
 		r := &failingReader{ReaderAt: bytes.NewReader(file), from: 0x1000, err: tt.err}
-		img, err := newImage(newCoreFile(r, int64(len(file)), !tt.live), "test", tt.live)
+		content, err := elfcore.Open(dump.NewFile(r, int64(len(file)), "test", !tt.live), tt.live)
+		if err != nil {
+			t.Fatal(err)
+		}
+		img, err := newImage(content, tt.live)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -255,7 +263,7 @@ func TestOpenPaths(t *testing.T) {
 		}
 	}
 	path := filepath.Join(dir, "core")
-	c := testCore{loads: []testLoad{{vaddr: testKernel, paddr: unknownPaddr, data: ramp(100)}}}
+	c := testCore{loads: []testLoad{{vaddr: testKernel, paddr: dump.UnknownPhys, data: ramp(100)}}}
 	if err := os.WriteFile(path, c.bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+
+	"kinspect/kmem/dump"
 )
 
 // Symbols is the kernel's symbol table, opened when it is first asked for:
@@ -29,7 +31,7 @@ func (img *Image) openSymbols() (SymbolTable, error) {
 		}
 		inMemory = fmt.Errorf("%s: cannot read the kernel's symbol table: %w", img.source, err)
 	}
-	switch n := img.core.note(noteSymbols); {
+	switch n := img.content.Note(noteSymbols); {
 	case img.live:
 		table, err := img.host.symbols()
 		if err == nil {
@@ -78,7 +80,7 @@ func (h hostPaths) symbols() (SymbolTable, error) {
 }
 
 // savedSymbols reads the /proc/kallsyms that a snapshot carries.
-func (img *Image) savedSymbols(n *coreNote) (SymbolTable, error) {
+func (img *Image) savedSymbols(n *dump.Note) (SymbolTable, error) {
 	text, err := img.savedText(n)
 	if err != nil {
 		return nil, err

@@ -9,6 +9,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"kinspect/kmem/dump"
+	"kinspect/kmem/dumptest"
+	"kinspect/kmem/kdump"
 )
 
 // checkPages compares each page of an image with what should be there; want tells
@@ -56,10 +60,10 @@ func checkRead(t *testing.T, what string, err error, got, want []byte, reason Re
 func present1(int) (Reason, bool) { return 0, false }
 
 func TestKdumpCompression(t *testing.T) {
-	for name, flags := range map[string]uint32{"raw": 0, "zlib": kdumpZlib, "lzo": kdumpLZO, "snappy": kdumpSnappy, "zstd": kdumpZstd} {
+	for name, flags := range map[string]uint32{"raw": 0, "zlib": kdump.FlagZlib, "lzo": kdump.FlagLZO, "snappy": kdump.FlagSnappy, "zstd": kdump.FlagZstd} {
 		for _, shared := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, shared zeros %v", name, shared), func(t *testing.T) {
-				k := testKdump{flags: flags, ram: testPages(101), sharedZero: shared}
+				k := testKdump{flags: flags, ram: dumptest.Pages(101), sharedZero: shared}
 				img := k.open(t)
 				checkPages(t, img, k.ram, present1)
 				if r := img.Remarks(); len(r) != 0 {
@@ -77,7 +81,7 @@ func TestKdumpMissingPages(t *testing.T) {
 	left := func(p int) bool { return p%5 == 0 || (p > 300 && p < 8800) }
 	for _, single := range []bool{false, true} {
 		k := testKdump{
-			flags: kdumpSnappy, ram: testPages(pages), sharedZero: true, single: single,
+			flags: kdump.FlagSnappy, ram: dumptest.Pages(pages), sharedZero: true, single: single,
 			memory: func(p int) bool { return !hole(p) }, dumped: func(p int) bool { return !left(p) },
 		}
 		img := k.open(t)
@@ -118,7 +122,7 @@ func TestKdumpMissingPages(t *testing.T) {
 func TestKdumpVersions(t *testing.T) {
 	info := []byte("OSRELEASE=6.1\nNUMBER(phys_base)=0\n")
 	for version := 1; version <= 7; version++ {
-		k := testKdump{version: version, flags: kdumpZlib, ram: testPages(20), vmcoreinfo: info, notes: []testNote{{"CORE", []byte("x")}, {"VMCOREINFO", []byte("OSRELEASE=no\n")}}}
+		k := testKdump{version: version, flags: kdump.FlagZlib, ram: dumptest.Pages(20), vmcoreinfo: info, notes: []testNote{{"CORE", []byte("x")}, {"VMCOREINFO", []byte("OSRELEASE=no\n")}}}
 		img := k.open(t)
 		checkPages(t, img, k.ram, present1)
 		want := "6.1" // the sub header's goes before the note
@@ -128,11 +132,11 @@ func TestKdumpVersions(t *testing.T) {
 		if got := img.VMCoreInfo().Release(); got != want {
 			t.Errorf("version %d: release %q, want %q", version, got, want)
 		}
-		if n := len(img.core.notes); (n == 3) != (version >= 4) {
+		if n := len(img.content.Notes); (n == 3) != (version >= 4) {
 			t.Errorf("version %d: %d notes", version, n)
 		}
 	}
-	k := testKdump{ram: testPages(3), notes: []testNote{{"VMCOREINFO", []byte("OSRELEASE=6.2\n")}}}
+	k := testKdump{ram: dumptest.Pages(3), notes: []testNote{{"VMCOREINFO", []byte("OSRELEASE=6.2\n")}}}
 	if got := k.open(t).VMCoreInfo().Release(); got != "6.2" {
 		t.Errorf("of the note: %q", got)
 	}
@@ -142,11 +146,11 @@ func TestKdumpVersions(t *testing.T) {
 func TestKdumpPageTables(t *testing.T) {
 	m := newTestMachine(5, testPhysBase+0x400000)
 	m.mapPage(startKMap, testPhysBase, hugeShift)
-	pattern(m.ram[testPhysBase+0x200000:], 0)
+	dumptest.Pattern(m.ram[testPhysBase+0x200000:], 0)
 	m.mapPage(0xffff888000000000, testPhysBase+0x200000, hugeShift)
 	noBase := bytes.ReplaceAll(m.info(), []byte("NUMBER(phys_base)"), []byte("NUMBER(other)"))
 	for name, info := range map[string][]byte{"VMCOREINFO's phys_base": m.info(), "the header's": noBase} {
-		k := testKdump{flags: kdumpZstd, ram: m.ram, vmcoreinfo: info, physBase: testPhysBase, sharedZero: true}
+		k := testKdump{flags: kdump.FlagZstd, ram: m.ram, vmcoreinfo: info, physBase: testPhysBase, sharedZero: true}
 		img := k.open(t)
 		for _, at := range []uint64{0, 0x12340, 0x1ffff8} {
 			if v, err := ReadUint64(img, Addr(0xffff888000000000+at)); err != nil || v != at {
@@ -165,14 +169,14 @@ func TestKdumpPageTables(t *testing.T) {
 }
 
 func TestKdumpSplit(t *testing.T) {
-	ram := testPages(400)
+	ram := dumptest.Pages(400)
 	part := func(start, end int) []byte {
-		k := testKdump{flags: kdumpLZO, ram: ram, start: start, end: end, sharedZero: true, dumped: func(p int) bool { return p%9 != 0 }}
+		k := testKdump{flags: kdump.FlagLZO, ram: ram, start: start, end: end, sharedZero: true, dumped: func(p int) bool { return p%9 != 0 }}
 		return k.bytes(t)
 	}
 	a, b, c, none := part(0, 150), part(150, 301), part(301, 400), part(400, 400)
 	filtered := func(p int) (Reason, bool) { return Filtered, p%9 == 0 }
-	for name, files := range map[string][][]byte{"in order": {a, b, c}, "in another": {c, a, b}, "with an empty part": {a, none, b, c}, "flattened": {flattened(b, 5000), a, c}} {
+	for name, files := range map[string][][]byte{"in order": {a, b, c}, "in another": {c, a, b}, "with an empty part": {a, none, b, c}, "flattened": {dumptest.Flatten(b, 5000), a, c}} {
 		img, err := openParts(files...)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -195,7 +199,7 @@ func TestKdumpSplit(t *testing.T) {
 	if r := img.Remarks(); len(r) != 1 || !strings.Contains(r[0], "134 of the dump's 355 pages are in parts") {
 		t.Errorf("remarks %q", r)
 	}
-	other := testKdump{ram: testPages(5000), start: 150, end: 5000}
+	other := testKdump{ram: dumptest.Pages(5000), start: 150, end: 5000}
 	whole := testKdump{ram: ram}
 	elf := testCore{loads: []testLoad{{data: []byte("x")}}}
 	for want, files := range map[string][][]byte{
@@ -213,7 +217,7 @@ func TestKdumpSplit(t *testing.T) {
 
 // A dump that is cut anywhere opens and tells, or says what is missing.
 func TestKdumpCut(t *testing.T) {
-	k := testKdump{flags: kdumpZlib, ram: testPages(60), vmcoreinfo: []byte("OSRELEASE=6.1\n")}
+	k := testKdump{flags: kdump.FlagZlib, ram: dumptest.Pages(60), vmcoreinfo: []byte("OSRELEASE=6.1\n")}
 	file := k.bytes(t)
 	for n := 0; n < len(file); n += 397 {
 		img, err := openBytes(file[:n])
@@ -231,21 +235,20 @@ func TestKdumpCut(t *testing.T) {
 			t.Fatalf("%d bytes: remarks %q", n, r)
 		}
 		checkPages(t, img, k.ram, func(p int) (Reason, bool) {
-			desc := k.layout.descs + p*kdumpDescSize
-			d := parsePageDesc(file[desc:])
-			return Truncated, desc+kdumpDescSize > n || d.off+uint64(d.size) > uint64(n)
+			desc := k.layout.descs + p*24
+			return Truncated, desc+24 > n || descEnd(file[desc:]) > uint64(n)
 		})
 	}
 	// Out of space: descriptors from some page on are zero.
-	k.status = kdumpIncomplete
+	k.status = kdump.StatusIncomplete
 	file = k.bytes(t)
-	clear(file[k.layout.descs+40*kdumpDescSize : k.layout.data])
+	clear(file[k.layout.descs+40*24 : k.layout.data])
 	img, err := openBytes(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	checkPages(t, img, k.ram, func(p int) (Reason, bool) { return Truncated, p >= 40 })
-	if r := img.Remarks(); !slices.Equal(r, []string{remarkIncomplete}) {
+	if r := img.Remarks(); !slices.Equal(r, []string{dump.RemarkIncomplete}) {
 		t.Errorf("remarks %q", r)
 	}
 }
@@ -263,8 +266,8 @@ func TestKdumpRefuses(t *testing.T) {
 		spoil func([]byte, kdumpLayout)
 		want  string
 	}{
-		{"arm64", func(b []byte, _ kdumpLayout) { copy(b[kdumpMachine:], "aarch64\x00") }, "another architecture, aarch64"},
-		{"terminal", func(b []byte, _ kdumpLayout) { copy(b[kdumpMachine:], "\x1b[31m\n\x00") }, `another architecture, \x1b[31m\n:`},
+		{"arm64", func(b []byte, _ kdumpLayout) { copy(b[(12+4*65):], "aarch64\x00") }, "another architecture, aarch64"},
+		{"terminal", func(b []byte, _ kdumpLayout) { copy(b[(12+4*65):], "\x1b[31m\n\x00") }, `another architecture, \x1b[31m\n:`},
 		{"big-endian", func(b []byte, _ kdumpLayout) { binary.BigEndian.PutUint32(b[8:], 6) }, "big-endian"},
 		{"version", put32(8, 300), "version 300"},
 		{"block size", put32(428, 65536), "blocks of 65536 bytes"},
@@ -295,7 +298,7 @@ func TestKdumpRefuses(t *testing.T) {
 		{"notes wrap", put(PageSize+56, math.MaxUint64), "damaged: notes of"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			k := testKdump{flags: kdumpZlib, ram: testPages(63), dumped: func(p int) bool { return p != 0 }, vmcoreinfo: []byte("OSRELEASE=1\n"), notes: []testNote{{"CORE", []byte("x")}}}
+			k := testKdump{flags: kdump.FlagZlib, ram: dumptest.Pages(63), dumped: func(p int) bool { return p != 0 }, vmcoreinfo: []byte("OSRELEASE=1\n"), notes: []testNote{{"CORE", []byte("x")}}}
 			file := k.bytes(t)
 			if tt.name == "split" {
 				le.PutUint64(file[PageSize+88:], 0)
@@ -330,27 +333,27 @@ func TestKdumpDamagedPages(t *testing.T) {
 		reason Reason
 		want   string
 	}{
-		{"size 0", kdumpZlib, func(b []byte, d int) { le.PutUint32(b[d+8:], 0) }, Failed, "page descriptor: 0 bytes"},
-		{"size", kdumpZlib, func(b []byte, d int) { le.PutUint32(b[d+8:], math.MaxUint32) }, Failed, "page descriptor: 4294967295 bytes"},
+		{"size 0", kdump.FlagZlib, func(b []byte, d int) { le.PutUint32(b[d+8:], 0) }, Failed, "page descriptor: 0 bytes"},
+		{"size", kdump.FlagZlib, func(b []byte, d int) { le.PutUint32(b[d+8:], math.MaxUint32) }, Failed, "page descriptor: 4294967295 bytes"},
 		{"raw size", 0, func(b []byte, d int) { le.PutUint32(b[d+8:], 4095) }, Failed, "page descriptor: 4095 bytes"},
-		{"offset in the headers", kdumpZlib, func(b []byte, d int) { le.PutUint64(b[d:], 8) }, Failed, "page descriptor: offset 0x8"},
-		{"offset behind the file", kdumpZlib, func(b []byte, d int) { le.PutUint64(b[d:], math.MaxUint64) }, Truncated, "belongs at offset 0xffff"},
-		{"flags", kdumpZlib, func(b []byte, d int) { le.PutUint32(b[d+12:], kdumpZlib|kdumpZstd) }, Failed, "unknown way (flags 0x21)"},
-		{"zlib data", kdumpZlib, func(b []byte, d int) { b[le.Uint64(b[d:])+20] ^= 1 }, Failed, "damaged page"},
-		{"zlib checksum", kdumpZlib, func(b []byte, d int) { b[int(le.Uint64(b[d:]))+int(le.Uint32(b[d+8:]))-1] ^= 1 }, Failed, "damaged page"},
-		{"zlib, short", kdumpZlib, func(b []byte, d int) { le.PutUint32(b[d+8:], 5) }, Failed, "damaged page"},
-		{"lzo, short", kdumpLZO, func(b []byte, d int) { le.PutUint32(b[d+8:], 5) }, Failed, "damaged page"},
-		{"snappy, short", kdumpSnappy, func(b []byte, d int) { le.PutUint32(b[d+8:], 5) }, Failed, "damaged page"},
-		{"zstd, short", kdumpZstd, func(b []byte, d int) { le.PutUint32(b[d+8:], 5) }, Failed, "damaged page"},
-		{"zlib as lzo", kdumpZlib, func(b []byte, d int) { le.PutUint32(b[d+12:], kdumpLZO) }, Failed, "damaged page"},
-		{"lzo as snappy", kdumpLZO, func(b []byte, d int) { le.PutUint32(b[d+12:], kdumpSnappy) }, Failed, "damaged page"},
-		{"snappy as zstd", kdumpSnappy, func(b []byte, d int) { le.PutUint32(b[d+12:], kdumpZstd) }, Failed, "damaged page"},
-		{"zstd as zlib", kdumpZstd, func(b []byte, d int) { le.PutUint32(b[d+12:], kdumpZlib) }, Failed, "damaged page"},
+		{"offset in the headers", kdump.FlagZlib, func(b []byte, d int) { le.PutUint64(b[d:], 8) }, Failed, "page descriptor: offset 0x8"},
+		{"offset behind the file", kdump.FlagZlib, func(b []byte, d int) { le.PutUint64(b[d:], math.MaxUint64) }, Truncated, "belongs at offset 0xffff"},
+		{"flags", kdump.FlagZlib, func(b []byte, d int) { le.PutUint32(b[d+12:], kdump.FlagZlib|kdump.FlagZstd) }, Failed, "unknown way (flags 0x21)"},
+		{"zlib data", kdump.FlagZlib, func(b []byte, d int) { b[le.Uint64(b[d:])+20] ^= 1 }, Failed, "damaged page"},
+		{"zlib checksum", kdump.FlagZlib, func(b []byte, d int) { b[int(le.Uint64(b[d:]))+int(le.Uint32(b[d+8:]))-1] ^= 1 }, Failed, "damaged page"},
+		{"zlib, short", kdump.FlagZlib, func(b []byte, d int) { le.PutUint32(b[d+8:], 5) }, Failed, "damaged page"},
+		{"lzo, short", kdump.FlagLZO, func(b []byte, d int) { le.PutUint32(b[d+8:], 5) }, Failed, "damaged page"},
+		{"snappy, short", kdump.FlagSnappy, func(b []byte, d int) { le.PutUint32(b[d+8:], 5) }, Failed, "damaged page"},
+		{"zstd, short", kdump.FlagZstd, func(b []byte, d int) { le.PutUint32(b[d+8:], 5) }, Failed, "damaged page"},
+		{"zlib as lzo", kdump.FlagZlib, func(b []byte, d int) { le.PutUint32(b[d+12:], kdump.FlagLZO) }, Failed, "damaged page"},
+		{"lzo as snappy", kdump.FlagLZO, func(b []byte, d int) { le.PutUint32(b[d+12:], kdump.FlagSnappy) }, Failed, "damaged page"},
+		{"snappy as zstd", kdump.FlagSnappy, func(b []byte, d int) { le.PutUint32(b[d+12:], kdump.FlagZstd) }, Failed, "damaged page"},
+		{"zstd as zlib", kdump.FlagZstd, func(b []byte, d int) { le.PutUint32(b[d+12:], kdump.FlagZlib) }, Failed, "damaged page"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			k := testKdump{flags: tt.flags, ram: testPages(40)}
+			k := testKdump{flags: tt.flags, ram: dumptest.Pages(40)}
 			file := k.bytes(t)
-			tt.spoil(file, k.layout.descs+24*kdumpDescSize)
+			tt.spoil(file, k.layout.descs+24*24)
 			img, err := openBytes(file)
 			if err != nil {
 				t.Fatal(err)
@@ -360,24 +363,5 @@ func TestKdumpDamagedPages(t *testing.T) {
 				t.Errorf("error %v does not say %q", err, tt.want)
 			}
 		})
-	}
-}
-
-// Data that unpacks to more than a page is no page.
-func TestUnpackLongPage(t *testing.T) {
-	var d pageDecoder
-	page := make([]byte, PageSize)
-	for _, n := range []int{0, 1, PageSize - 1, PageSize + 1, 3 * PageSize} {
-		for _, flags := range []uint32{kdumpZlib, kdumpSnappy, kdumpZstd, kdumpLZO} {
-			if flags == kdumpLZO && n < 10 {
-				continue // our own packer cannot
-			}
-			if err := d.unpack(page, packPage(t, make([]byte, n), flags), flags); err == nil {
-				t.Errorf("flags %#x: %d bytes are a page", flags, n)
-			}
-		}
-	}
-	if err := d.unpack(page, packPage(t, page, kdumpZlib), kdumpZlib); err != nil {
-		t.Errorf("after failures: %v", err)
 	}
 }

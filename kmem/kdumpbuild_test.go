@@ -2,14 +2,12 @@ package kmem
 
 import (
 	"bytes"
-	stdzlib "compress/zlib"
 	"encoding/binary"
 	"io"
-	"sync"
 	"testing"
 
-	"github.com/klauspost/compress/snappy"
-	"github.com/klauspost/compress/zstd"
+	"kinspect/kmem/dumptest"
+	"kinspect/kmem/kdump"
 )
 
 // testKdump is a kdump-compressed dump in the making.
@@ -44,9 +42,9 @@ func (k *testKdump) bytes(t testing.TB) []byte {
 	bitmapBlocks := (pages + 8*PageSize - 1) / (8 * PageSize)
 	const subBlocks = 2
 	head := make([]byte, (1+subBlocks)*PageSize)
-	copy(head, kdumpMagic)
+	copy(head, kdump.Magic)
 	le.PutUint32(head[8:], uint32(version))
-	copy(head[kdumpMachine:], "x86_64")
+	copy(head[(12+4*65):], "x86_64")
 	le.PutUint32(head[424:], k.flags|k.status)
 	le.PutUint32(head[428:], PageSize)
 	le.PutUint32(head[432:], subBlocks)
@@ -112,7 +110,7 @@ func (k *testKdump) bytes(t testing.TB) []byte {
 	k.layout.bitmap = len(file)
 	file = append(file, bitmap2...)
 	k.layout.descs = len(file)
-	file = append(file, make([]byte, total*kdumpDescSize)...)
+	file = append(file, make([]byte, total*24)...)
 	k.layout.data = len(file)
 	if k.sharedZero {
 		file = append(file, make([]byte, PageSize)...)
@@ -122,14 +120,14 @@ func (k *testKdump) bytes(t testing.TB) []byte {
 			continue
 		}
 		raw := k.ram[page*PageSize : (page+1)*PageSize]
-		desc := file[k.layout.descs+k.layout.count*kdumpDescSize:]
+		desc := file[k.layout.descs+k.layout.count*24:]
 		k.layout.count++
 		if k.sharedZero && bytes.Equal(raw, make([]byte, PageSize)) {
 			le.PutUint64(desc, uint64(k.layout.data))
 			le.PutUint32(desc[8:], PageSize)
 			continue
 		}
-		data, flags := packPage(t, raw, k.flags), k.flags
+		data, flags := dumptest.PackPage(t, raw, k.flags), k.flags
 		if len(data) >= PageSize {
 			data, flags = raw, 0
 		}
@@ -141,73 +139,6 @@ func (k *testKdump) bytes(t testing.TB) []byte {
 	return file
 }
 
-var pageEncoder = sync.OnceValue(func() *zstd.Encoder {
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
-	if err != nil {
-		panic(err)
-	}
-	return enc
-})
-
-// packPage compresses a page.
-func packPage(t testing.TB, raw []byte, flags uint32) []byte {
-	switch flags {
-	case 0:
-		return raw
-	case kdumpZlib:
-		var b bytes.Buffer
-		w := stdzlib.NewWriter(&b)
-		_, _ = w.Write(raw)
-		_ = w.Close()
-		return b.Bytes()
-	case kdumpLZO:
-		return packLZO(raw)
-	case kdumpSnappy:
-		return snappy.Encode(nil, raw)
-	case kdumpZstd:
-		return pageEncoder().EncodeAll(raw, nil)
-	}
-	t.Fatalf("flags %#x", flags)
-	return nil
-}
-
-// packLZO makes LZO1X data of a page by hand: literals for as long as bytes change, and one match
-// where the rest repeats the last byte. There is no compressor to be had in Go.
-func packLZO(raw []byte) []byte {
-	n := len(raw)
-	for n > 1 && raw[n-1] == raw[n-2] {
-		n--
-	}
-	n = min(max(n, 4), 3000)
-	for i := n; i < len(raw); i++ {
-		if raw[i] != raw[n-1] {
-			n = len(raw)
-		}
-	}
-	length := func(out []byte, n int) []byte { // what a length's lowest bits do not hold
-		for ; n > 255; n -= 255 {
-			out = append(out, 0)
-		}
-		return append(out, byte(n))
-	}
-	var out []byte
-	if n <= 238 {
-		out = append(out, byte(n+17))
-	} else {
-		out = length([]byte{0}, n-18)
-	}
-	out = append(out, raw[:n]...)
-	if rest := len(raw) - n; rest > 0 { // a match of distance 1
-		if rest <= 33 {
-			out = append(out, 0x20|byte(rest-2))
-		} else {
-			out = length(append(out, 0x20), rest-33)
-		}
-		out = append(out, 0, 0)
-	}
-	return append(out, 0x11, 0, 0)
-}
-
 // open opens the dump and fails the test where that fails.
 func (k *testKdump) open(t testing.TB) *Image {
 	t.Helper()
@@ -216,6 +147,11 @@ func (k *testKdump) open(t testing.TB) *Image {
 		t.Fatal(err)
 	}
 	return img
+}
+
+// descEnd is the end of a page's data, by its descriptor.
+func descEnd(desc []byte) uint64 {
+	return binary.LittleEndian.Uint64(desc) + uint64(binary.LittleEndian.Uint32(desc[8:]))
 }
 
 // openParts opens files as one dump.
@@ -230,53 +166,6 @@ func openParts(files ...[]byte) (*Image, error) {
 	}
 	return openSources(sources)
 }
-
-// testPages fills n pages, each of another kind: pages that compress, one of zeros, noise.
-func testPages(n int) []byte {
-	ram := make([]byte, n*PageSize)
-	x := uint32(1)
-	for page := range n {
-		b := ram[page*PageSize : (page+1)*PageSize]
-		switch page % 4 {
-		case 0:
-			pattern(b, uint64(page*PageSize))
-		case 1: // zeros
-		case 2:
-			for i := range b {
-				x = x*1664525 + 1013904223
-				b[i] = byte(x >> 24)
-			}
-		case 3:
-			b[0], b[1], b[7] = byte(page), byte(page>>8), 1
-		}
-	}
-	return ram
-}
-
-// flattened takes a file apart into records of up to size bytes.
-func flattened(b []byte, size int) []byte {
-	out := flatHead()
-	for off := 0; off < len(b); off += size {
-		out = append(out, flatRec(off, b[off:min(len(b), off+size)])...)
-	}
-	return append(out, flatEnd()...)
-}
-
-func flatHead() []byte {
-	out := make([]byte, flatHeaderSize)
-	copy(out, flatMagic)
-	binary.BigEndian.PutUint64(out[16:], 1)
-	binary.BigEndian.PutUint64(out[24:], 1)
-	return out
-}
-
-func flatRec(off int, data []byte) []byte {
-	out := binary.BigEndian.AppendUint64(nil, uint64(off))
-	out = binary.BigEndian.AppendUint64(out, uint64(len(data)))
-	return append(out, data...)
-}
-
-func flatEnd() []byte { return bytes.Repeat([]byte{0xff}, flatRecordSize) }
 
 // sparseReader is a large file that is zero but for some ranges.
 type sparseReader struct {

@@ -8,6 +8,9 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"kinspect/kmem/dump"
+	"kinspect/kmem/elfcore"
 )
 
 // HostError tells why this host does not let the running kernel be inspected,
@@ -57,14 +60,18 @@ func openLive(host hostPaths) (*Image, error) {
 	// kernel release: the segments say what there is.
 	// The kernel makes up its notes anew for each read of one, so the cache serves
 	// while headers are read, and only then.
-	f := newCoreFile(file, math.MaxInt64, true)
-	var head [elfHeaderSize]byte
+	f := dump.NewFile(file, math.MaxInt64, host.kcore, true)
+	var head [elfcore.HeaderSize]byte
 	if n, err := file.ReadAt(head[:], 0); n == 0 {
 		_ = file.Close()
 		return nil, host.empty(err)
 	}
-	img, err := newImage(f, host.kcore, true)
-	f.cache = nil
+	content, err := elfcore.Open(f, true)
+	var img *Image
+	if err == nil {
+		img, err = newImage(content, true)
+	}
+	f.Uncache()
 	if err != nil {
 		_ = file.Close()
 		return nil, err

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"kinspect/kmem/dump"
 )
 
 // fakeHost has files where a host has them; nil: no such file.
@@ -30,7 +32,7 @@ func fakeKcore(release string) []byte {
 	c := testCore{
 		notes: []testNote{{"CORE", make([]byte, 336)}, {"VMCOREINFO", []byte("OSRELEASE=" + release + "\n")}},
 		loads: []testLoad{
-			{vaddr: 0xffffc90000000000, paddr: unknownPaddr, data: ramp(0x1000)},
+			{vaddr: 0xffffc90000000000, paddr: dump.UnknownPhys, data: ramp(0x1000)},
 			{vaddr: testKernel, paddr: 0, data: ramp(0x2000)},
 		},
 	}

@@ -5,6 +5,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"kinspect/kmem/packed"
 )
 
 // Open opens a dump of an x86-64 kernel: an ELF core (kexec's vmcore, QEMU's
@@ -15,6 +17,9 @@ import (
 func Open(path string, more ...string) (*Image, error) {
 	return OpenFiles(append([]string{path}, more...), nil)
 }
+
+// Progress is told how many of a file's bytes have been unpacked.
+type Progress = packed.Progress
 
 // OpenFiles is [Open] for the files of one dump, of which there is at least one. progress, which may
 // be nil, is called while a large file is unpacked.

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"sync/atomic"
+
+	"kinspect/kmem/dump"
 )
 
 // x86-64 page tables (Intel SDM vol. 3, 4.5): tables of 512 entries of 8 bytes,
@@ -18,7 +20,7 @@ const (
 	// ptePhysMask are an entry's address bits, 12 to 51.
 	ptePhysMask = 1<<52 - 1 - (1<<12 - 1)
 
-	pageShift  = 12
+	pageShift  = dump.PageShift
 	tableBits  = 9
 	hugeShift  = pageShift + tableBits // 2 MiB
 	startKMap  = 0xffffffff80000000    // __START_KERNEL_map: kernel text = this + phys - phys_base
@@ -48,7 +50,7 @@ type pageTables struct {
 	physMask uint64                              // ptePhysMask without sme_mask
 	levels   int                                 // 4 or 5
 
-	// A translation cache with one slot an address, as coreFile's.
+	// A translation cache with one slot an address, as a file's.
 	small [tlbEntries]atomic.Pointer[translation] // 4 KiB pages, by page
 	large [tlbEntries]atomic.Pointer[translation] // larger pages, by 2 MiB
 }
@@ -121,7 +123,10 @@ func (t *pageTables) canonical(addr uint64) bool {
 }
 
 // walk goes down the tables: at most one table a level, whatever they hold.
-func (t *pageTables) walk(addr uint64) (*translation, error) {
+func (t *pageTables) walk(addr uint64) (*translation, error) { return t.walkBy(addr, t.phys) }
+
+// walkBy is walk with another reader of physical memory.
+func (t *pageTables) walkBy(addr uint64, phys func(uint64, []byte) error) (*translation, error) {
 	if !t.canonical(addr) {
 		return nil, t.fault(addr, Unmapped, fmt.Sprintf("not a canonical address (of %d bits)", pageShift+tableBits*t.levels))
 	}
@@ -134,7 +139,7 @@ func (t *pageTables) walk(addr uint64) (*translation, error) {
 			name = "PGD"
 		}
 		at := table + addr>>level.shift%(1<<tableBits)*8
-		if err := t.phys(at, raw); err != nil {
+		if err := phys(at, raw); err != nil {
 			return nil, t.noTable(addr, name, at, err)
 		}
 		entry := binary.LittleEndian.Uint64(raw)

@@ -6,6 +6,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"kinspect/kmem/dumptest"
 )
 
 const (
@@ -29,7 +31,7 @@ func TestPageTables(t *testing.T) {
 				m := newTestMachine(levels, testRAM)
 				m.sme = sme
 				base := direct(levels)
-				pattern(m.ram[:0x100000], 0)
+				dumptest.Pattern(m.ram[:0x100000], 0)
 				m.mapPage(base, 0x3000, pageShift)
 				m.mapPage(base+0x1000, 0x5000, pageShift)
 				m.mapPage(base+2<<20, 0, hugeShift)

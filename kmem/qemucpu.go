@@ -35,13 +35,13 @@ func (img *Image) qemuTables() *pageTables {
 	var tried []uint64
 	var best *pageTables
 	most := 0
-	for i := range img.core.notes {
-		n := &img.core.notes[i]
-		if n.name != qemuNote || n.size < qemuCPUSize || len(tried) > maxRoots {
+	for i := range img.content.Notes {
+		n := &img.content.Notes[i]
+		if n.Name != qemuNote || n.Size < qemuCPUSize || len(tried) > maxRoots {
 			continue
 		}
 		var raw [qemuCPUSize]byte
-		if img.file.readAt(n.off, raw[:]) != nil {
+		if img.content.File.ReadFull(n.Off, raw[:]) != nil {
 			continue
 		}
 		word := func(at int) uint64 { return binary.LittleEndian.Uint64(raw[at:]) }

@@ -7,6 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"kinspect/kmem/dumptest"
+	"kinspect/kmem/kdump"
 )
 
 // qemuCPU makes the note of a CPU.
@@ -26,7 +29,7 @@ func TestQEMUTables(t *testing.T) {
 	const idt, data = 0xfffffe0000000000, 0xffff888000000000
 	for _, levels := range []int{4, 5} {
 		m := newTestMachine(levels, testPhysBase+0x400000)
-		pattern(m.ram[testPhysBase+0x200000:], 0)
+		dumptest.Pattern(m.ram[testPhysBase+0x200000:], 0)
 		m.mapPage(startKMap+0x1000000, testPhysBase, hugeShift)
 		m.mapPage(idt, 0x1000, pageShift)
 		m.mapPage(data, testPhysBase+0x200000, hugeShift)
@@ -48,7 +51,7 @@ func TestQEMUTables(t *testing.T) {
 			{"other levels", []testNote{qemuCPU(m.root, cr4^cr4LA57, idt)}, false},
 		} {
 			c := testCore{notes: tt.notes, loads: []testLoad{{data: m.ram}}}
-			k := testKdump{flags: kdumpSnappy, ram: m.ram, notes: tt.notes, sharedZero: true}
+			k := testKdump{flags: kdump.FlagSnappy, ram: m.ram, notes: tt.notes, sharedZero: true}
 			for _, file := range [][]byte{c.bytes(), k.bytes(t)} {
 				img, err := openBytes(file)
 				if err != nil {

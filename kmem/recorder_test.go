@@ -5,6 +5,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"kinspect/kmem/dump"
 )
 
 // changingReader gives other bytes at every read, as a live kernel may.
@@ -45,7 +47,7 @@ func TestRecorderKeepsWhatItSaw(t *testing.T) {
 
 // Memory that begins and ends within a page is recorded as far as it was read.
 func TestRecorderPartialPages(t *testing.T) {
-	c := testCore{loads: []testLoad{{vaddr: testKernel + 0x800, paddr: unknownPaddr, data: ramp(0x1000)}}}
+	c := testCore{loads: []testLoad{{vaddr: testKernel + 0x800, paddr: dump.UnknownPhys, data: ramp(0x1000)}}}
 	rec := NewRecorder(c.open(t))
 	read := func(off, n uint64) []byte {
 		t.Helper()

@@ -78,20 +78,20 @@ func (s *SnapshotInfo) fault(addr uint64) *Fault {
 
 // readSnapshotInfo sets img.snapshot where the file is one.
 func (img *Image) readSnapshotInfo() error {
-	n := img.core.note(noteSnapshot)
+	n := img.content.Note(noteSnapshot)
 	if n == nil || img.live {
 		return nil
 	}
-	raw, err := img.noteBytes(n, maxSnapshotInfo)
+	raw, err := img.content.File.ReadNote(n, maxSnapshotInfo)
 	if err != nil {
 		return err
 	}
 	var info SnapshotInfo
 	if err := json.Unmarshal(raw, &info); err != nil {
-		return &FormatError{Source: img.source, Off: n.off, What: "damaged snapshot: its note of what was run, when and on which kernel cannot be read"}
+		return &FormatError{Source: img.source, Off: n.Off, What: "damaged snapshot: its note of what was run, when and on which kernel cannot be read"}
 	}
 	if info.Version > snapshotVersion {
-		return &FormatError{Source: img.source, Off: n.off, What: fmt.Sprintf("a snapshot of version %d: this kinspect reads up to %d, a newer one is needed", info.Version, snapshotVersion)}
+		return &FormatError{Source: img.source, Off: n.Off, What: fmt.Sprintf("a snapshot of version %d: this kinspect reads up to %d, a newer one is needed", info.Version, snapshotVersion)}
 	}
 	for i := range info.Faults {
 		f := &info.Faults[i]

@@ -12,13 +12,16 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"kinspect/kmem/dump"
+	"kinspect/kmem/dumptest"
 )
 
 // testSnapshot records some reads of a machine.
 func testSnapshot(t testing.TB) (*SnapshotContent, *Image) {
 	t.Helper()
 	m := newTestMachine(4, testRAM)
-	pattern(m.ram[:0x100000], 0)
+	dumptest.Pattern(m.ram[:0x100000], 0)
 	for i := range uint64(16) {
 		m.mapPage(testKernel+i*PageSize, (15-i)*PageSize, pageShift)
 	}
@@ -55,7 +58,7 @@ func TestSnapshotRoundTrip(t *testing.T) {
 			s.Kallsyms = []byte("ffff888000000010 T start\nffff888000000020 t next\n")
 			path := filepath.Join(t.TempDir(), name)
 			for range 2 { // also over an old one
-				if err := WriteSnapshotFile(path, s); err != nil {
+				if err := WriteSnapshotFile(path, SnapshotELF, s); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -72,7 +75,7 @@ func TestSnapshotRoundTrip(t *testing.T) {
 			}
 			defer snap.Close()
 			want := s.Info
-			want.Version = SnapshotVersion
+			want.Version = snapshotVersionELF
 			want.Faults = s.Memory.sortedFaults()
 			if got := snap.Snapshot(); !reflect.DeepEqual(*got, want) {
 				t.Errorf("got  %+v\nwant %+v", *got, want)
@@ -145,7 +148,7 @@ func TestSnapshotLayout(t *testing.T) {
 	var files [2]seekBuffer
 	for i := range files {
 		s, _ := testSnapshot(t)
-		if err := WriteSnapshot(&files[i], s); err != nil {
+		if err := WriteSnapshot(&files[i], SnapshotELF, s); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -168,7 +171,7 @@ func TestSnapshotLayout(t *testing.T) {
 			}
 		case elf.PT_LOAD:
 			loads++
-			if p.Paddr != unknownPaddr || p.Vaddr%PageSize != 0 || p.Off%PageSize != 0 || p.Filesz%PageSize != 0 || p.Memsz != p.Filesz {
+			if p.Paddr != dump.UnknownPhys || p.Vaddr%PageSize != 0 || p.Off%PageSize != 0 || p.Filesz%PageSize != 0 || p.Memsz != p.Filesz {
 				t.Errorf("%+v", p.ProgHeader)
 			}
 		}
@@ -183,23 +186,23 @@ func TestSnapshotManySegments(t *testing.T) {
 	if testing.Short() {
 		t.Skip("writes 270 MB into memory")
 	}
-	const n = pnXNum + 10
+	const n = 0xffff + 10
 	rec := NewRecorder(&changingReader{})
 	for i := range uint64(n) {
 		rec.pages[Addr(testKernel+i*2*PageSize)] = &recordedPage{data: &[PageSize]byte{byte(i), byte(i >> 8), 2: byte(i >> 16)}, parts: []part{{0, 8}}}
 	}
 	file := seekBuffer{b: make([]byte, 0, 280<<20)}
-	if err := WriteSnapshot(&file, &SnapshotContent{Memory: rec}); err != nil {
+	if err := WriteSnapshot(&file, SnapshotELF, &SnapshotContent{Memory: rec}); err != nil {
 		t.Fatal(err)
 	}
 	img, err := openBytes(file.b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(img.core.loads) != n {
-		t.Errorf("%d segments, want %d", len(img.core.loads), n)
+	if len(img.virt.Segments) != n {
+		t.Errorf("%d segments, want %d", len(img.virt.Segments), n)
 	}
-	for _, i := range []uint64{0, 1, 0x8000, pnXNum, n - 1} {
+	for _, i := range []uint64{0, 1, 0x8000, 0xffff, n - 1} {
 		if v, err := ReadUint64(img, Addr(testKernel+i*2*PageSize)); err != nil || v != i {
 			t.Errorf("%#x: %#x, %v", i, v, err)
 		}
@@ -214,12 +217,12 @@ func TestWriteSnapshotFileRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{dir: "is a directory", link: "symbolic link", os.DevNull: "device", filepath.Join(dir, "none", "x"): "no such file"} {
-		if err := WriteSnapshotFile(path, s); err == nil || !strings.Contains(err.Error(), want) {
+		if err := WriteSnapshotFile(path, SnapshotELF, s); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
 	s.Info.Facts = map[string]json.RawMessage{"bad": json.RawMessage("{")}
-	if err := WriteSnapshotFile(filepath.Join(dir, "x"), s); err == nil {
+	if err := WriteSnapshotFile(filepath.Join(dir, "x"), SnapshotELF, s); err == nil {
 		t.Error("invalid facts were written")
 	}
 	if left, _ := os.ReadDir(dir); len(left) != 1 {
@@ -228,7 +231,7 @@ func TestWriteSnapshotFileRefuses(t *testing.T) {
 }
 
 func TestSnapshotNotes(t *testing.T) {
-	loads := []testLoad{{vaddr: testKernel, paddr: unknownPaddr, data: ramp(64)}}
+	loads := []testLoad{{vaddr: testKernel, paddr: dump.UnknownPhys, data: ramp(64)}}
 	for name, tt := range map[string]struct{ note, want string }{
 		"newer":  {`{"version":99}`, "a newer one is needed"},
 		"broken": {`{"version":`, "damaged snapshot"},
@@ -250,7 +253,7 @@ func TestSnapshotNotes(t *testing.T) {
 		t.Error("symbols from nowhere")
 	}
 	for name, text := range map[string][]byte{
-		"no zstd": []byte("ffff888000000010 T start\n"), "hidden": packed(t, []byte("0000000000000000 T start\n")), "garbage": packed(t, []byte("garbage")),
+		"no zstd": []byte("ffff888000000010 T start\n"), "hidden": pack(t, []byte("0000000000000000 T start\n")), "garbage": pack(t, []byte("garbage")),
 	} {
 		img := (&testCore{notes: []testNote{{noteSnapshot, []byte(`{"version":1}`)}, {noteSymbols, text}}, loads: loads}).open(t)
 		if _, err := img.Symbols(); err == nil || !strings.Contains(err.Error(), "saved symbols") {

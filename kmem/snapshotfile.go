@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"kinspect/kmem/dump"
+
 	"github.com/go-delve/delve/pkg/elfwriter"
 	"github.com/klauspost/compress/zstd"
 
@@ -169,7 +171,7 @@ func (s *SnapshotContent) writeELF(w io.WriteSeeker) error {
 		e.Write(make([]byte, r.addr-r.addr.Page()))
 		prog := &elf.ProgHeader{
 			Type: elf.PT_LOAD, Flags: elf.PF_R | elf.PF_W | elf.PF_X,
-			Off: uint64(e.Here()), Vaddr: uint64(r.addr), Paddr: unknownPaddr,
+			Off: uint64(e.Here()), Vaddr: uint64(r.addr), Paddr: dump.UnknownPhys,
 			Filesz: r.size, Memsz: r.size, Align: PageSize,
 		}
 		for _, b := range r.data {
@@ -179,7 +181,7 @@ func (s *SnapshotContent) writeELF(w io.WriteSeeker) error {
 	}
 	e.Align(8)
 	e.WriteProgramHeaders()
-	if len(e.Progs) >= pnXNum {
+	if len(e.Progs) >= manyProgs {
 		writeManyProgs(e, out)
 	}
 	if e.Err != nil {
@@ -187,6 +189,9 @@ func (s *SnapshotContent) writeELF(w io.WriteSeeker) error {
 	}
 	return out.flush()
 }
+
+// manyProgs is PN_XNUM: e_phnum where the number of program headers is elsewhere.
+const manyProgs = 0xffff
 
 // writeManyProgs puts the number of program headers where it belongs when e_phnum is
 // too small for it; elfwriter has written the number modulo 65536 there.
@@ -196,7 +201,7 @@ func writeManyProgs(e *elfwriter.Writer, out *bufferedSeeker) {
 	e.WriteSectionHeaders()
 	const phnumOffset = 56
 	_, err := out.Seek(phnumOffset, io.SeekStart)
-	e.Write(binary.LittleEndian.AppendUint16(nil, pnXNum))
+	e.Write(binary.LittleEndian.AppendUint16(nil, manyProgs))
 	if err == nil {
 		_, err = out.Seek(0, io.SeekEnd)
 	}

@@ -150,7 +150,7 @@ func newTableWalk(img *Image) *tableWalk {
 	}
 	if img.tables != nil {
 		w.tables = &pageTables{phys: w.read, root: img.tables.root, physMask: img.tables.physMask, levels: img.tables.levels}
-	} else if t, err := newPageTables(img.info, nil, w.read); err == nil {
+	} else if t, err := newPageTables(img.info, img.content.PhysBase, w.read); err == nil {
 		w.tables = t // of a live kernel, or of a snapshot
 	}
 	return w

@@ -4,6 +4,10 @@ import (
 	"bytes"
 	"io"
 	"iter"
+
+	"kinspect/kmem/dump"
+	"kinspect/kmem/kdump"
+	"kinspect/kmem/packed"
 )
 
 // savedMemory is the memory of a snapshot in the kdump-compressed format: see snapshotkdump.go.
@@ -12,34 +16,31 @@ import (
 type savedMemory struct {
 	*savedMap
 	img   *Image
-	phys  physMemory // the file's pages
-	stray physMemory // nil: there are none
+	pages dump.Memory // of the file
+	stray dump.Memory // nil: there are none
 }
 
 // readSavedMap sets img.saved, and hides the pages of the file behind it.
 func (img *Image) readSavedMap() error {
-	n := img.core.note(noteMap)
+	n := img.content.Note(noteMap)
 	if n == nil {
-		return &FormatError{Source: img.source, What: "damaged snapshot: its note of what it holds is missing"}
+		return img.content.File.Errorf(0, "damaged snapshot: its note of what it holds is missing")
 	}
-	raw, err := img.noteBytes(n, maxSavedMap)
+	raw, err := img.content.File.ReadNote(n, maxSavedMap)
 	if err != nil {
 		return err
 	}
-	damaged := func(err error) error {
-		return &FormatError{Source: img.source, Off: n.off, What: "damaged snapshot: its note of what it holds: " + err.Error()}
-	}
-	text, err := unpackZstd(bytes.NewReader(raw), int64(len(raw)), maxSavedMap)
-	if err != nil {
-		return damaged(err)
-	}
-	s := &savedMemory{img: img, phys: img.phys}
+	s := &savedMemory{img: img, pages: img.phys}
 	size, err := s.openStray()
 	if err != nil {
 		return err
 	}
-	if s.savedMap, err = parseSavedMap(text, size); err != nil {
-		return damaged(err)
+	text, err := packed.Zstd(bytes.NewReader(raw), int64(len(raw)), maxSavedMap)
+	if err == nil {
+		s.savedMap, err = parseSavedMap(text, size)
+	}
+	if err != nil {
+		return img.content.File.Errorf(n.Off, "damaged snapshot: its note of what it holds: %v", err)
 	}
 	img.saved, img.phys = s, s
 	return nil
@@ -47,22 +48,22 @@ func (img *Image) readSavedMap() error {
 
 // openStray opens the dump within the dump and returns its size in memory.
 func (s *savedMemory) openStray() (uint64, error) {
-	n := s.img.core.note(noteStray)
+	file := s.img.content.File
+	n := s.img.content.Note(noteStray)
 	if n == nil {
 		return 0, nil
 	}
-	name := s.img.source + ": its note of other pages"
-	f := newCoreFile(io.NewSectionReader(s.img.file.r, int64(n.off), int64(n.size)), int64(n.size), s.img.file.cache != nil)
-	h, err := parseKdumpHeader(f, name)
+	section := io.NewSectionReader(file.ReaderAt(), int64(n.Off), int64(n.Size))
+	content, err := kdump.Format.Open([]*dump.File{dump.NewFile(section, section.Size(), file.Name+": its note of stray pages", file.Cached())})
 	if err != nil {
 		return 0, err
 	}
-	m, err := newKdumpMemory([]kdumpFile{{f: f, name: name, head: h}})
-	if err != nil {
-		return 0, err
+	s.stray = content.Memory
+	size := uint64(0)
+	for at, n := range s.stray.Ranges() {
+		size = max(size, uint64(at)+n)
 	}
-	s.stray = m
-	return m.bitmap.pages * PageSize, nil
+	return size, nil
 }
 
 // read fills a leading part of buf, which is not empty, and returns its length.
@@ -72,11 +73,11 @@ func (s *savedMemory) read(addr uint64, buf []byte) (int, error) {
 		return 0, resized(s.unknown(addr), len(buf))
 	}
 	n := int(min(uint64(len(buf)-1), r.last-addr)) + 1
-	from, place := s.phys, r.place+(addr-r.start)
+	from, place := s.pages, r.place+(addr-r.start)
 	if place >= strayPlace {
 		from, place = s.stray, place-strayPlace
 	}
-	err := from.readPhys(place, buf[:n])
+	err := from.ReadPhys(PhysAddr(place), buf[:n])
 	if f := AsFault(err); f != nil {
 		done := f.Addr - place
 		return 0, &Fault{Addr: addr + done, Len: uint64(len(buf)) - done, Reason: f.Reason, Detail: f.Detail}
@@ -107,9 +108,9 @@ func (s *savedMemory) translate(addr uint64) (uint64, error) {
 	return r.place + (addr - r.start), nil
 }
 
-// readPhys implements physMemory for what is known.
-func (s *savedMemory) readPhys(addr uint64, buf []byte) error {
-	for len(buf) > 0 {
+// ReadPhys implements [dump.Memory] for what is known.
+func (s *savedMemory) ReadPhys(phys PhysAddr, buf []byte) error {
+	for addr := uint64(phys); len(buf) > 0; {
 		n := int(min(s.known(addr), uint64(len(buf))))
 		if n == 0 {
 			f := &Fault{Addr: addr, Physical: true, Len: uint64(len(buf)), Reason: Filtered, Detail: "a snapshot holds only what its command read: " + s.img.snapshot.commandLine()}
@@ -118,7 +119,7 @@ func (s *savedMemory) readPhys(addr uint64, buf []byte) error {
 			}
 			return f
 		}
-		if err := s.phys.readPhys(addr, buf[:n]); err != nil {
+		if err := s.pages.ReadPhys(PhysAddr(addr), buf[:n]); err != nil {
 			return err
 		}
 		buf, addr = buf[n:], addr+uint64(n)
@@ -126,8 +127,8 @@ func (s *savedMemory) readPhys(addr uint64, buf []byte) error {
 	return nil
 }
 
-// ranges implements physMemory.
-func (s *savedMemory) ranges() iter.Seq2[PhysAddr, uint64] {
+// Ranges implements [dump.Memory].
+func (s *savedMemory) Ranges() iter.Seq2[PhysAddr, uint64] {
 	return func(yield func(PhysAddr, uint64) bool) {
 		for _, r := range s.spans {
 			if !yield(PhysAddr(r.first), r.last-r.first+1) {

@@ -6,13 +6,18 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"kinspect/kmem/dump"
+	"kinspect/kmem/elfcore"
+	"kinspect/kmem/flattened"
+	"kinspect/kmem/kdump"
+	"kinspect/kmem/packed"
 )
 
 // dumpSource is a file of a dump, unpacked and put in order: what is left is an ELF core
 // or a kdump-compressed dump.
 type dumpSource struct {
-	f       *coreFile
-	name    string
+	f       *dump.File
 	magic   []byte
 	closer  io.Closer // nil: nothing to close
 	remarks []string
@@ -52,31 +57,31 @@ func openSource(path string, progress Progress) (*dumpSource, error) {
 
 // newSource unpacks a file, and puts a flattened one in order.
 func newSource(r io.ReaderAt, size int64, name string, progress Progress) (*dumpSource, error) {
-	s := &dumpSource{f: newCoreFile(r, size, true), name: name}
+	s := &dumpSource{f: dump.NewFile(r, size, name, true)}
 	if err := s.readMagic(); err != nil {
 		return nil, err
 	}
-	packed, err := unpack(r, size, name, s.magic, progress)
+	content, err := packed.Unpack(r, size, name, s.magic, progress)
 	if err != nil {
 		return nil, err
 	}
-	if packed != nil {
-		s.f, s.closer, s.unpacked = packed.f, packed.closer, true
+	if content != nil {
+		s.f, s.closer, s.unpacked = content.File, content.Closer, true
 		if err := s.readMagic(); err != nil {
 			_ = s.Close()
 			return nil, err
 		}
 	}
-	if string(s.magic) == flatMagic {
-		flat, err := openFlat(s.f.r, s.f.size, name)
+	if string(s.magic) == flattened.Magic {
+		flat, err := flattened.Open(s.f.ReaderAt(), s.f.Size, name)
 		if err != nil {
 			_ = s.Close()
 			return nil, err
 		}
-		if flat.cut {
+		if flat.Cut() {
 			s.remarks = append(s.remarks, name+": the flattened file is cut off: its end record is missing")
 		}
-		s.f = newCoreFile(flat, int64(flat.end), true)
+		s.f = dump.NewFile(flat, flat.Size(), name, true)
 		if err := s.readMagic(); err != nil {
 			_ = s.Close()
 			return nil, err
@@ -86,14 +91,14 @@ func newSource(r io.ReaderAt, size int64, name string, progress Progress) (*dump
 }
 
 func (s *dumpSource) readMagic() error {
-	s.magic = make([]byte, min(len(flatMagic), int(min(s.f.size, 1<<10))))
-	err := s.f.readAt(0, s.magic)
+	s.magic = make([]byte, min(len(flattened.Magic), int(min(s.f.Size, 1<<10))))
+	err := s.f.ReadFull(0, s.magic)
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		err = nil
 		s.magic = nil
 	}
 	if err != nil {
-		return fmt.Errorf("%s: cannot read: %w", s.name, err)
+		return fmt.Errorf("%s: cannot read: %w", s.f.Name, err)
 	}
 	return nil
 }
@@ -131,21 +136,28 @@ func openSources(files sourceFiles) (*Image, error) {
 	return img, nil
 }
 
-func imageOf(files sourceFiles) (*Image, error) {
-	var parts []kdumpFile
-	for _, s := range files {
-		if bytes.HasPrefix(s.magic, []byte(kdumpMagic)) {
-			h, err := parseKdumpHeader(s.f, s.name)
-			if err != nil {
-				return nil, err
-			}
-			parts = append(parts, kdumpFile{f: s.f, name: s.name, head: h})
-		} else if len(files) > 1 {
-			return nil, &FormatError{Source: s.name, What: "no part of a split dump: of several files each must be a kdump-compressed one"}
+// formats are the formats that files can have. What begins like none of them is read as an ELF core,
+// which says what it is instead.
+var formats = [...]*dump.Format{&kdump.Format, &elfcore.Format}
+
+func imageOf(sources sourceFiles) (*Image, error) {
+	format := &elfcore.Format
+	for _, f := range formats {
+		if bytes.HasPrefix(sources[0].magic, []byte(f.Magic)) {
+			format = f
+			break
 		}
 	}
-	if len(parts) > 0 {
-		return newKdumpImage(parts)
+	files := make([]*dump.File, len(sources))
+	for i, s := range sources {
+		files[i] = s.f
+		if i > 0 && !bytes.HasPrefix(s.magic, []byte(format.Magic)) {
+			return nil, &FormatError{Source: s.f.Name, What: "no part of a split dump: of several files each must be a kdump-compressed one"}
+		}
 	}
-	return newImage(files[0].f, files[0].name, false)
+	content, err := format.Open(files)
+	if err != nil {
+		return nil, err
+	}
+	return newImage(content, false)
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"kinspect/kmem/packed"
 )
 
 // SymbolFile is a symbol table from a file: a System.map, a saved
@@ -44,9 +46,9 @@ func OpenSymbolFile(path string) (*SymbolFile, error) {
 	switch {
 	case bytes.Equal(magic, []byte("\x7fELF")):
 		err = f.readELF(file)
-	case bytes.Equal(magic, zstdMagic):
+	case bytes.Equal(magic, packed.ZstdMagic):
 		var data []byte
-		if data, err = unpackZstd(file, st.Size(), maxSymbolText); err == nil {
+		if data, err = packed.Zstd(file, st.Size(), maxSymbolText); err == nil {
 			if bytes.HasPrefix(data, []byte("\x7fELF")) {
 				err = f.readELF(bytes.NewReader(data))
 			} else {

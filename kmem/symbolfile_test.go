@@ -130,7 +130,7 @@ func TestSymbolFile(t *testing.T) {
 	text := mapText(linked())
 	for name, data := range map[string][]byte{
 		"text": text, "elf": fakeVmlinux(linked(), fakeWords),
-		"text, packed": packed(t, text), "elf, packed": packed(t, fakeVmlinux(linked(), fakeWords)),
+		"text, packed": pack(t, text), "elf, packed": pack(t, fakeVmlinux(linked(), fakeWords)),
 	} {
 		f, err := openSymbols(t, data)
 		if err != nil {

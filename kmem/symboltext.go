@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"kinspect/kmem/dump"
+	"kinspect/kmem/packed"
 )
 
 // SymbolText is the text of /proc/kallsyms that the image's symbols come from, of
@@ -28,7 +31,7 @@ func (img *Image) SymbolText() ([]byte, error) {
 		}
 		return text, err
 	}
-	n := img.core.note(noteSymbols)
+	n := img.content.Note(noteSymbols)
 	if n == nil || img.snapshot == nil {
 		return nil, errors.New("the image carries no text of /proc/kallsyms")
 	}
@@ -36,12 +39,12 @@ func (img *Image) SymbolText() ([]byte, error) {
 }
 
 // savedText unpacks the /proc/kallsyms that a snapshot carries.
-func (img *Image) savedText(n *coreNote) ([]byte, error) {
-	raw, err := img.noteBytes(n, maxSymbolText)
+func (img *Image) savedText(n *dump.Note) ([]byte, error) {
+	raw, err := img.content.File.ReadNote(n, maxSymbolText)
 	if err != nil {
 		return nil, err
 	}
-	text, err := unpackZstd(bytes.NewReader(raw), int64(len(raw)), maxSymbolText)
+	text, err := packed.Zstd(bytes.NewReader(raw), int64(len(raw)), maxSymbolText)
 	if err != nil {
 		return nil, fmt.Errorf("%s: its saved symbols: %w", img.source, err)
 	}

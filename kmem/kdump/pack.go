@@ -17,14 +17,6 @@ type Packer struct {
 	New func() (func(dst, page []byte) ([]byte, error), error)
 }
 
-// The ways to compress a page, as its descriptor and the header have them.
-const (
-	FlagZlib   = 0x1
-	FlagLZO    = 0x2
-	FlagSnappy = 0x4
-	FlagZstd   = 0x20
-)
-
 // Packers of this package. For LZO there is no compressor in Go; tests bring their own.
 var (
 	// Raw keeps pages as they are.

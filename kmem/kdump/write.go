@@ -9,19 +9,8 @@ import (
 	"slices"
 )
 
-// The parts of a file as [File.Write] lays them out; the reader explains the format.
-const (
-	writeBlock    = 4096 // a page, and what the format counts in
-	writeHeader   = 464
-	writeSub      = 104
-	writeDesc     = 24
-	writeUTSField = 65
-	// vmcoreinfoDesc is where in its note the text of VMCOREINFO begins.
-	vmcoreinfoDesc = 12 + 12
-	maxWritePages  = 1 << (52 - 12)
-
-	statusIncomplete = 0x8
-)
+// vmcoreinfoDesc is where in its note the text of VMCOREINFO begins.
+const vmcoreinfoDesc = 12 + 12
 
 // Note is an ELF note.
 type Note struct {
@@ -86,8 +75,8 @@ func (k *File) Write(w io.WriteSeeker) (*Layout, error) {
 		}
 		top = pages[n-1] + 1
 	}
-	if top = max(top, 1); top > maxWritePages {
-		return nil, fmt.Errorf("kdump: page %#x, and x86-64 has %#x at most", top-1, uint64(maxWritePages))
+	if top = max(top, 1); top > maxPages {
+		return nil, fmt.Errorf("kdump: page %#x, and x86-64 has %#x at most", top-1, uint64(maxPages))
 	}
 	start, end := uint64(0), top
 	if k.Split {
@@ -109,7 +98,7 @@ func (k *File) Write(w io.WriteSeeker) (*Layout, error) {
 	k.writeBitmap(out, top, pages, false)
 	lay.Descs = out.at
 	// A part keeps room for all descriptors, and uses the first ones.
-	out.zeros(int64(len(pages)) * writeDesc)
+	out.zeros(int64(len(pages)) * descSize)
 	lay.Data = out.at
 	lo, _ := slices.BinarySearch(pages, start)
 	hi, _ := slices.BinarySearch(pages, end)
@@ -142,7 +131,7 @@ func (k *File) headers(top, start, end uint64) ([]byte, *Layout, error) {
 	}
 	lay := &Layout{}
 	le := binary.LittleEndian
-	head := make([]byte, writeBlock+writeSub, 3*writeBlock)
+	head := make([]byte, blockSize+subHeaderSize, 3*blockSize)
 	// VMCOREINFO is the first note, and the sub header also points at it: some readers look
 	// there, and others at the notes.
 	notes := slices.Clone(k.Notes)
@@ -152,15 +141,15 @@ func (k *File) headers(top, start, end uint64) ([]byte, *Layout, error) {
 	for i := range notes {
 		head = appendNote(head, &notes[i])
 	}
-	if at := int64(writeBlock + writeSub); int64(len(head)) > at {
+	if at := int64(blockSize + subHeaderSize); int64(len(head)) > at {
 		lay.Notes = [2]int64{at, int64(len(head)) - at}
 	}
 	if len(k.VMCoreInfo) > 0 {
 		lay.VMCoreInfo = [2]int64{lay.Notes[0] + vmcoreinfoDesc, int64(len(k.VMCoreInfo))}
 	}
-	head = append(head, make([]byte, -len(head)&(writeBlock-1))...)
-	sub := head[writeBlock:]
-	bitmapBlocks := (top + 8*writeBlock - 1) / (8 * writeBlock)
+	head = append(head, make([]byte, -len(head)&(blockSize-1))...)
+	sub := head[blockSize:]
+	bitmapBlocks := (top + 8*blockSize - 1) / (8 * blockSize)
 	if !k.SingleBitmap {
 		bitmapBlocks *= 2
 	}
@@ -174,15 +163,15 @@ func (k *File) headers(top, start, end uint64) ([]byte, *Layout, error) {
 		uts[4] = "x86_64"
 	}
 	for i, s := range uts {
-		copy(head[12+i*writeUTSField:12+(i+1)*writeUTSField-1], s)
+		copy(head[12+i*utsLen:12+(i+1)*utsLen-1], s)
 	}
 	status := pack.Flag
 	if k.Incomplete {
-		status |= statusIncomplete
+		status |= StatusIncomplete
 	}
 	le.PutUint32(head[424:], status)
-	le.PutUint32(head[428:], writeBlock)
-	le.PutUint32(head[432:], uint32(len(sub)/writeBlock))
+	le.PutUint32(head[428:], blockSize)
+	le.PutUint32(head[432:], uint32(len(sub)/blockSize))
 	le.PutUint32(head[436:], uint32(bitmapBlocks))
 	le.PutUint32(head[440:], uint32(min(top, 1<<32-1))) // version 6 has it in the sub header
 	le.PutUint32(head[460:], 1)                         // CPUs; readers find them in memory
@@ -205,7 +194,7 @@ func (k *File) headers(top, start, end uint64) ([]byte, *Layout, error) {
 	le.PutUint64(sub[88:], end)
 	le.PutUint64(sub[96:], top)
 	if version < 6 {
-		clear(sub[subSizes[version]:writeSub])
+		clear(sub[subSizes[version]:subHeaderSize])
 	}
 	return head, lay, nil
 }
@@ -226,17 +215,17 @@ func appendNote(b []byte, n *Note) []byte {
 
 // writeBitmap writes a bitmap: of the pages in the dump, with those that exist too where all is set.
 func (k *File) writeBitmap(out *position, top uint64, pages []uint64, all bool) {
-	block := make([]byte, writeBlock)
-	for first := uint64(0); first < top; first += 8 * writeBlock {
+	block := make([]byte, blockSize)
+	for first := uint64(0); first < top; first += 8 * blockSize {
 		clear(block)
 		if all {
-			for page := first; page < min(top, first+8*writeBlock); page++ {
+			for page := first; page < min(top, first+8*blockSize); page++ {
 				if k.Exists == nil || k.Exists(page) {
 					block[(page-first)/8] |= 1 << (page % 8)
 				}
 			}
 		}
-		for len(pages) > 0 && pages[0] < first+8*writeBlock {
+		for len(pages) > 0 && pages[0] < first+8*blockSize {
 			block[(pages[0]-first)/8] |= 1 << (pages[0] % 8)
 			pages = pages[1:]
 		}
@@ -255,13 +244,13 @@ func (k *File) writePages(out *position, pages []uint64) ([]byte, error) {
 		return nil, fmt.Errorf("kdump: %w", err)
 	}
 	le := binary.LittleEndian
-	descs := make([]byte, 0, len(pages)*writeDesc)
-	raw := make([]byte, writeBlock)
+	descs := make([]byte, 0, len(pages)*descSize)
+	raw := make([]byte, blockSize)
 	var packed []byte
 	zeros := int64(-1)
 	if !k.PlainZeros && len(pages) > 0 {
 		zeros = out.at
-		out.zeros(writeBlock)
+		out.zeros(blockSize)
 	}
 	for _, page := range pages {
 		clear(raw)
@@ -279,7 +268,7 @@ func (k *File) writePages(out *position, pages []uint64) ([]byte, error) {
 		out.write(data)
 		size := len(data)
 		if data == nil {
-			size = writeBlock
+			size = blockSize
 		}
 		descs = le.AppendUint64(descs, uint64(off))
 		descs = le.AppendUint32(descs, uint32(size))
@@ -310,9 +299,9 @@ func (p *position) write(b []byte) {
 }
 
 func (p *position) zeros(n int64) {
-	var block [writeBlock]byte
+	var block [blockSize]byte
 	for n > 0 {
-		c := min(n, writeBlock)
+		c := min(n, blockSize)
 		p.write(block[:c])
 		n -= c
 	}

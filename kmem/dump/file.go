@@ -1,0 +1,132 @@
+package dump
+
+import (
+	"errors"
+	"io"
+	"math"
+	"sync/atomic"
+)
+
+// A dump's cache has cacheSlots lines of CacheLine bytes: 1 MiB in all.
+const (
+	// CacheLine is the length of a line of a file's cache, in bytes.
+	CacheLine  = 1024
+	cacheSlots = 1024
+)
+
+// File is a file that a dump is read from: offsets, no addresses. It is safe for
+// concurrent use.
+//
+// Small reads of a file on disk go through a cache, as a pread for each pointer
+// of a list and each level of the page tables would cost more than everything else. It
+// has no lock: a slot's line never changes, it is replaced. Its lines are short as most
+// reads want one structure of a page.
+// A live kernel changes, and memory needs no cache: both have none.
+type File struct {
+	Name  string // what the user called it, for messages
+	Size  int64  // in bytes
+	r     io.ReaderAt
+	cache *[cacheSlots]atomic.Pointer[cachedLine]
+}
+
+type cachedLine struct {
+	off  int64
+	data []byte // shorter than a line only at the end of the file
+}
+
+// NewFile returns a file of size bytes that is read from r.
+func NewFile(r io.ReaderAt, size int64, name string, cached bool) *File {
+	f := &File{Name: name, Size: size, r: r}
+	if cached {
+		f.cache = new([cacheSlots]atomic.Pointer[cachedLine])
+	}
+	return f
+}
+
+// Uncache ends the use of the cache. Nobody may read meanwhile.
+func (f *File) Uncache() { f.cache = nil }
+
+// Cached reports whether the file has a cache.
+func (f *File) Cached() bool { return f.cache != nil }
+
+// ReaderAt is what the file is read from.
+func (f *File) ReaderAt() io.ReaderAt { return f.r }
+
+// ReadFull fills buf from the file's offset off. The error of a read that the file's
+// end cuts short is [io.ErrUnexpectedEOF].
+func (f *File) ReadFull(off uint64, buf []byte) error {
+	if off > math.MaxInt64 || int64(off) > f.Size || uint64(f.Size)-off < uint64(len(buf)) {
+		return io.ErrUnexpectedEOF
+	}
+	if f.cache == nil || len(buf) > CacheLine {
+		return f.Direct(int64(off), buf)
+	}
+	for at := int64(off); len(buf) > 0; {
+		line, err := f.line(at &^ (CacheLine - 1))
+		if err != nil {
+			return f.Direct(at, buf) // what cannot be read may be the line's other bytes
+		}
+		n := copy(buf, line.data[min(int(at&(CacheLine-1)), len(line.data)):])
+		if n == 0 {
+			return io.ErrUnexpectedEOF
+		}
+		buf, at = buf[n:], at+int64(n)
+	}
+	return nil
+}
+
+// View returns the n bytes at off, at most a line of those that begin at off, which is a
+// multiple of [CacheLine]. Nobody may change them.
+func (f *File) View(off uint64, n int) ([]byte, error) {
+	if f.cache == nil || off%CacheLine != 0 || off > math.MaxInt64 {
+		buf := make([]byte, n)
+		return buf, f.ReadFull(off, buf)
+	}
+	if int64(off) >= f.Size {
+		return nil, io.ErrUnexpectedEOF
+	}
+	line, err := f.line(int64(off))
+	if err != nil {
+		return nil, err
+	}
+	if len(line.data) < n {
+		return nil, io.ErrUnexpectedEOF
+	}
+	return line.data[:n], nil
+}
+
+// line returns the line of the file at off, which is a multiple of CacheLine.
+func (f *File) line(off int64) (*cachedLine, error) {
+	// Spread by Fibonacci hashing: structures of a page each are a usual stride.
+	// Each line has two slots, the older line in the second.
+	i := uint64(off) / CacheLine * 0x9e3779b97f4a7c15 >> 32 % cacheSlots
+	first, second := &f.cache[i], &f.cache[i^1]
+	old := first.Load()
+	if old != nil && old.off == off {
+		return old, nil
+	}
+	if p := second.Load(); p != nil && p.off == off {
+		return p, nil
+	}
+	p := &cachedLine{off: off, data: make([]byte, min(CacheLine, f.Size-off))}
+	if err := f.Direct(off, p.data); err != nil {
+		return nil, err
+	}
+	if old != nil {
+		second.Store(old)
+	}
+	first.Store(p)
+	return p, nil
+}
+
+// Direct is [File.ReadFull] past the cache.
+func (f *File) Direct(off int64, buf []byte) error {
+	n, err := f.r.ReadAt(buf, off)
+	switch {
+	case n == len(buf):
+		return nil
+	case err == nil || errors.Is(err, io.EOF):
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}

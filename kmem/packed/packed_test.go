@@ -1,0 +1,84 @@
+package packed
+
+import (
+	"bytes"
+	"compress/gzip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"kinspect/kmem/dumptest"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/ulikunitz/xz"
+)
+
+func pack(t testing.TB, b []byte) []byte {
+	t.Helper()
+	enc, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return enc.EncodeAll(b, nil)
+}
+
+// What does not fit into memory goes to a file, which is gone at the end.
+func TestUnpackToFile(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	content := make([]byte, 3<<20)
+	dumptest.Pattern(content[1<<20:2<<20], 1)
+	var gz, xzed bytes.Buffer
+	zw := gzip.NewWriter(&gz)
+	_, _ = zw.Write(content)
+	_ = zw.Close()
+	xw, err := xz.NewWriter(&xzed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = xw.Write(content)
+	_ = xw.Close()
+	for i, file := range [][]byte{pack(t, content), gz.Bytes(), xzed.Bytes()} {
+		c := &compressions[i]
+		for inMem, toFile := range map[int64]bool{1: true, 2 << 20: true, 3<<20 - 1: true, 3 << 20: false} {
+			calls := 0
+			progress := func(name string, done, size int64) {
+				if calls++; name != "name" || done <= 0 || done > size || size != int64(len(file)) {
+					t.Errorf("%s: progress of %q: %d of %d", c.name, name, done, size)
+				}
+			}
+			u, err := c.unpack(bytes.NewReader(file), int64(len(file)), "name", progress, inMem, 3<<20)
+			if err != nil {
+				t.Errorf("%s: %v", c.name, err)
+				continue
+			}
+			got := make([]byte, len(content))
+			if err := u.File.ReadFull(0, got); err != nil || !bytes.Equal(got, content) || u.File.Size != int64(len(content)) {
+				t.Errorf("%s, %d bytes in memory: %v", c.name, inMem, err)
+			}
+			if (u.Closer != nil) != toFile || (calls > 0) != toFile {
+				t.Errorf("%s, %d bytes in memory: file %v, %d calls", c.name, inMem, u.Closer != nil, calls)
+			}
+			if u.Closer != nil {
+				_ = u.Closer.Close()
+			}
+		}
+		if _, err := c.unpack(bytes.NewReader(file), int64(len(file)), "", nil, 1, 1<<20); err == nil || !strings.Contains(err.Error(), "more than 1048576 bytes") {
+			t.Errorf("%s: over the limit: %v", c.name, err)
+		}
+		for _, n := range []int{0, 3, 20, len(file) / 2, len(file) - 1} {
+			if _, err := c.unpack(bytes.NewReader(file[:n]), int64(n), "", nil, 1<<10, 1<<30); err == nil && n > 0 {
+				t.Errorf("%s: %d of its %d bytes unpack", c.name, n, len(file))
+			}
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+	t.Setenv("TMPDIR", filepath.Join(dir, "none"))
+	c := &compressions[1]
+	if _, err := c.unpack(bytes.NewReader(gz.Bytes()), int64(gz.Len()), "", nil, 1, 1<<30); err == nil || !strings.Contains(err.Error(), "set TMPDIR") {
+		t.Errorf("no directory: %v", err)
+	}
+}
