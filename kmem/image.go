@@ -209,7 +209,7 @@ func (img *Image) walk(addr uint64) (phys, run uint64, err error) {
 		return img.tables.translate(addr)
 	}
 	if img.snapshot != nil {
-		return 0, 0, img.snapshot.fault(addr)
+		return 0, 0, img.snapshotFault(addr)
 	}
 	return 0, 0, &Fault{Addr: addr, Len: 1, Reason: Unmapped, Detail: img.tablesErr.Error()}
 }

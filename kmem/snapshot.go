@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// A snapshot is an ELF core file with the pages that a command read as PT_LOADs of
-// virtual addresses (p_paddr unknown), the kernel's VMCOREINFO note, and two
-// notes of ours: noteSnapshot with a SnapshotInfo in JSON, and, where VMCOREINFO
-// does not lead to the kernel's own symbol table, noteSymbols with the text of
-// /proc/kallsyms, compressed with zstd.
+// A snapshot is a kdump-compressed dump (see snapshotkdump.go), or an ELF core file with the
+// ranges of memory that a command read as PT_LOADs of virtual addresses (p_paddr
+// unknown). Either has the kernel's VMCOREINFO note, and notes of ours: noteSnapshot with a
+// SnapshotInfo in JSON, and, where VMCOREINFO does not lead to the kernel's own symbol
+// table, noteSymbols with the text of /proc/kallsyms, compressed with zstd.
 const (
 	noteSnapshot = "KINSPECT"
 	noteSymbols  = "KINSPECT_SYMS"
@@ -66,14 +66,40 @@ func (s *SnapshotInfo) commandLine() string {
 	return strconv.Quote(line)
 }
 
-// fault answers for an address that the snapshot does not hold.
-func (s *SnapshotInfo) fault(addr uint64) *Fault {
+// recorded is the fault that a read at addr met when the snapshot was made, or nil.
+func (s *SnapshotInfo) recorded(addr uint64) *Fault {
 	i, ok := slices.BinarySearchFunc(s.Faults, addr, func(f Fault, addr uint64) int { return cmp.Compare(f.Addr, addr) })
-	if ok {
-		f := s.Faults[i]
-		return &f
+	if !ok {
+		return nil
 	}
-	return &Fault{Addr: addr, Len: 1, Reason: Filtered, Detail: "a snapshot holds only what its command read: " + s.commandLine()}
+	f := s.Faults[i]
+	return &f
+}
+
+// missing is the fault of what the snapshot does not hold. redacted: it holds other bytes of that page.
+func (s *SnapshotInfo) missing(addr uint64, redacted bool) *Fault {
+	f := &Fault{Addr: addr, Len: 1, Reason: Filtered, Detail: "a snapshot holds only what its command read: " + s.commandLine()}
+	if redacted {
+		f.Detail = "redacted when the snapshot was made: " + s.commandLine() + " did not ask for it"
+	}
+	return f
+}
+
+// snapshotFault answers for an address that a snapshot does not hold.
+func (img *Image) snapshotFault(addr uint64) *Fault {
+	if f := img.snapshot.recorded(addr); f != nil {
+		return f
+	}
+	redacted := false
+	if img.snapshot.Redacted {
+		page := uint64(Addr(addr).Page())
+		if img.saved != nil {
+			redacted = img.saved.touches(page)
+		} else {
+			redacted = img.virt.Segments.Touches(page, page+(PageSize-1))
+		}
+	}
+	return img.snapshot.missing(addr, redacted)
 }
 
 // readSnapshotInfo sets img.snapshot where the file is one.

@@ -33,6 +33,8 @@ type SnapshotContent struct {
 	// to add what other tools need. The ELF format does without both.
 	Image   *Image
 	Symbols SymbolTable
+	// Remark is set by writing: what a user should know of the file, a line, or "".
+	Remark string
 }
 
 // SnapshotFormat is the format of a snapshot's file.

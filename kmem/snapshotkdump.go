@@ -208,9 +208,12 @@ func (w *tableWalk) each(usedOnly bool, f func(page uint64, from int, b []byte))
 // content gives the same bytes.
 func (s *SnapshotContent) writeKdump(w io.WriteSeeker, pack kdump.Packer) error {
 	if s.Symbols != nil {
-		s.Memory.AddForPeers(s.Symbols)
+		s.Memory.addForPeers(s.Symbols)
 	}
 	l := layOut(s.Memory, newTableWalk(s.Image))
+	if n := len(l.stray); n > 0 {
+		s.Remark = fmt.Sprintf("%d pages of it have no physical address of their own: kinspect reads them, crash and drgn do not find them", n)
+	}
 	notes, err := s.kdumpNotes(l)
 	if err != nil {
 		return err
@@ -228,6 +231,8 @@ func (s *SnapshotContent) writeKdump(w io.WriteSeeker, pack kdump.Packer) error 
 	}
 	if base, ok := s.VMCoreInfo.Number("phys_base"); ok {
 		file.PhysBase = uint64(base)
+	} else if s.Image != nil && s.Image.content.PhysBase != nil {
+		file.PhysBase = *s.Image.content.PhysBase
 	}
 	_, err = file.Write(w)
 	return err
@@ -236,15 +241,11 @@ func (s *SnapshotContent) writeKdump(w io.WriteSeeker, pack kdump.Packer) error 
 // uts is what the file's header says of the kernel. It leaves out the host's name. libkdumpfile
 // wants a version.
 func (s *SnapshotContent) uts() [6]string {
-	version := "unknown"
+	version := ""
 	if s.Symbols != nil {
-		if sym, ok := s.Symbols.Lookup("linux_banner"); ok {
-			if text, err := readString(s.Memory, sym.Addr, maxBanner); err == nil {
-				version = cmp.Or(kernelVersion(text), version)
-			}
-		}
+		version = kernelVersion(kernelBanner(s.Memory, s.Symbols))
 	}
-	return [6]string{"Linux", "", s.Info.Release, version, "x86_64", ""}
+	return [6]string{"Linux", "", s.Info.Release, cmp.Or(version, "unknown"), "x86_64", ""}
 }
 
 // kdumpNotes makes the notes: those of an ELF snapshot, and where the memory is.

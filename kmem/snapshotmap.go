@@ -125,9 +125,8 @@ func (m *savedMap) find(addr uint64) *savedRange {
 	return nil
 }
 
-// touches reports whether anything of an address's page is known.
-func (m *savedMap) touches(addr uint64) bool {
-	page := uint64(Addr(addr).Page())
+// touches reports whether anything of the page at an address is known.
+func (m *savedMap) touches(page uint64) bool {
 	i := sort.Search(len(m.ranges), func(i int) bool { return m.ranges[i].last >= page })
 	return i < len(m.ranges) && m.ranges[i].start <= page+(PageSize-1)
 }
@@ -150,8 +149,7 @@ func (m *savedMap) known(addr uint64) uint64 {
 }
 
 // touchesPhys reports the same of a physical address.
-func (m *savedMap) touchesPhys(addr uint64) bool {
-	page := addr &^ (PageSize - 1)
+func (m *savedMap) touchesPhys(page uint64) bool {
 	i := sort.Search(len(m.spans), func(i int) bool { return m.spans[i].last >= page })
 	return i < len(m.spans) && m.spans[i].first <= page+(PageSize-1)
 }

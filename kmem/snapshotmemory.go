@@ -70,7 +70,7 @@ func (s *savedMemory) openStray() (uint64, error) {
 func (s *savedMemory) read(addr uint64, buf []byte) (int, error) {
 	r := s.find(addr)
 	if r == nil {
-		return 0, resized(s.unknown(addr), len(buf))
+		return 0, resized(s.img.snapshotFault(addr), len(buf))
 	}
 	n := int(min(uint64(len(buf)-1), r.last-addr)) + 1
 	from, place := s.pages, r.place+(addr-r.start)
@@ -85,22 +85,11 @@ func (s *savedMemory) read(addr uint64, buf []byte) (int, error) {
 	return n, err
 }
 
-// unknown answers for an address that the snapshot does not hold.
-func (s *savedMemory) unknown(addr uint64) *Fault {
-	f := s.img.snapshot.fault(addr)
-	if f.Reason == Filtered && s.img.snapshot.Redacted && s.touches(addr) {
-		f.Detail = redacted
-	}
-	return f
-}
-
-const redacted = "redacted when the snapshot was made"
-
 // translate returns the place of an address in physical memory.
 func (s *savedMemory) translate(addr uint64) (uint64, error) {
 	r := s.find(addr)
 	if r == nil {
-		return 0, s.unknown(addr)
+		return 0, s.img.snapshotFault(addr)
 	}
 	if r.place >= strayPlace {
 		return 0, &Fault{Addr: addr, Len: 1, Reason: Unmapped, Detail: "the snapshot holds it by its virtual address alone"}
@@ -113,10 +102,8 @@ func (s *savedMemory) ReadPhys(phys PhysAddr, buf []byte) error {
 	for addr := uint64(phys); len(buf) > 0; {
 		n := int(min(s.known(addr), uint64(len(buf))))
 		if n == 0 {
-			f := &Fault{Addr: addr, Physical: true, Len: uint64(len(buf)), Reason: Filtered, Detail: "a snapshot holds only what its command read: " + s.img.snapshot.commandLine()}
-			if s.img.snapshot.Redacted && s.touchesPhys(addr) {
-				f.Detail = redacted
-			}
+			f := s.img.snapshot.missing(addr, s.img.snapshot.Redacted && s.touchesPhys(addr&^(PageSize-1)))
+			f.Physical, f.Len = true, uint64(len(buf))
 			return f
 		}
 		if err := s.pages.ReadPhys(PhysAddr(addr), buf[:n]); err != nil {
