@@ -52,13 +52,14 @@ func testSnapshot(t testing.TB) (*SnapshotContent, *Image) {
 }
 
 func TestSnapshotRoundTrip(t *testing.T) {
-	for _, name := range []string{"snap.elf", "snap.zst"} {
+	for name, format := range map[string]SnapshotFormat{"snap.elf": SnapshotELF, "snap.zst": SnapshotELF, "snap.kdump": SnapshotKdump, "snap.kdump.zst": SnapshotKdump} {
 		t.Run(name, func(t *testing.T) {
 			s, img := testSnapshot(t)
+			s.Image = img
 			s.Kallsyms = []byte("ffff888000000010 T start\nffff888000000020 t next\n")
 			path := filepath.Join(t.TempDir(), name)
 			for range 2 { // also over an old one
-				if err := WriteSnapshotFile(path, SnapshotELF, s); err != nil {
+				if err := WriteSnapshotFile(path, format, s); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -76,6 +77,9 @@ func TestSnapshotRoundTrip(t *testing.T) {
 			defer snap.Close()
 			want := s.Info
 			want.Version = snapshotVersionELF
+			if format == SnapshotKdump {
+				want.Version = snapshotVersionKdump
+			}
 			want.Faults = s.Memory.sortedFaults()
 			if got := snap.Snapshot(); !reflect.DeepEqual(*got, want) {
 				t.Errorf("got  %+v\nwant %+v", *got, want)
@@ -100,7 +104,12 @@ func TestSnapshotRoundTrip(t *testing.T) {
 			if f := AsFault(err); f == nil || f.Reason != Filtered || f.Len != 8 || !strings.Contains(f.Detail, `"explain bond0"`) {
 				t.Errorf("%v", err)
 			}
-			if _, err := snap.Translate(testKernel); AsFault(err) == nil {
+			// Physical memory is there in one of the formats alone, and as much as was read.
+			phys, err := snap.Translate(testKernel)
+			if (err == nil) != (format == SnapshotKdump) || err == nil && phys != 15*PageSize {
+				t.Errorf("%v, %v", phys, err)
+			}
+			if err := snap.ReadPhys(15*PageSize, make([]byte, 8)); (err == nil) != (format == SnapshotKdump) {
 				t.Error(err)
 			}
 			if err := snap.ReadPhys(0, make([]byte, 8)); AsFault(err) == nil {

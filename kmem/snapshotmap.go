@@ -86,22 +86,22 @@ var errVarint = errors.New("it is cut off")
 
 func (c *varints) unsigned() uint64 {
 	v, n := binary.Uvarint(c.b)
-	if n <= 0 {
-		c.b, c.err = nil, errVarint
-		return 0
-	}
-	c.b = c.b[n:]
+	c.skip(n)
 	return v
 }
 
 func (c *varints) signed() int64 {
 	v, n := binary.Varint(c.b)
-	if n <= 0 {
-		c.b, c.err = nil, errVarint
-		return 0
-	}
-	c.b = c.b[n:]
+	c.skip(n)
 	return v
+}
+
+// skip takes n bytes off, which is 0 or less where there was no number.
+func (c *varints) skip(n int) {
+	if n <= 0 && c.err == nil {
+		c.err = errVarint
+	}
+	c.b = c.b[max(n, 0):]
 }
 
 // count takes the number of a list's elements.
