@@ -39,9 +39,11 @@ type physPage struct {
 
 // put adds bytes that must not contradict those that are known.
 func (p *physPage) put(from int, b []byte) bool {
-	for i, c := range b {
-		if at := from + i; p.known.has(at) && p.data[at] != c {
-			return false
+	if p.known != (askedBytes{}) {
+		for i, c := range b {
+			if at := from + i; p.known.has(at) && p.data[at] != c {
+				return false
+			}
 		}
 	}
 	copy(p.data[from:], b)
