@@ -34,8 +34,10 @@ func (a *app) snapshot(args []string) (int, error) {
 	switch {
 	case err != nil:
 		return exitFailed, err
-	case inner.options.output != "" || inner.options.format != "" || inner.options.redact:
-		return exitFailed, usagef("-o, --format and --redact go before the --: kinspect snapshot -o FILE -- COMMAND…")
+	case inner.options.output != "":
+		return exitFailed, usagef("-o goes before the --: kinspect snapshot -o FILE -- COMMAND…")
+	case inner.options.format != "" || inner.options.redact:
+		return exitFailed, usagef("--format and --redact go before the --: kinspect snapshot --redact -o FILE -- COMMAND…")
 	case len(rest) == 0:
 		return exitFailed, usagef("usage: kinspect snapshot -o FILE -- COMMAND…")
 	}
