@@ -104,8 +104,17 @@ func (img *Image) snapshotFault(addr uint64) *Fault {
 
 // readSnapshotInfo sets img.snapshot where the file is one.
 func (img *Image) readSnapshotInfo() error {
+	if img.live {
+		return nil
+	}
 	n := img.content.Note(noteSnapshot)
-	if n == nil || img.live {
+	if n == nil {
+		for i := range img.content.Notes {
+			// Without it nobody would know that some of the memory is not.
+			if n := &img.content.Notes[i]; n.Type == noteType {
+				return img.content.File.Errorf(n.Off, "damaged snapshot: its note of what was run is missing")
+			}
+		}
 		return nil
 	}
 	raw, err := img.content.File.ReadNote(n, maxSnapshotInfo)

@@ -23,6 +23,7 @@ import (
 //     addresses of one physical page, read from a live kernel one after the other, the one read
 //     at the higher address is kept here where it differs. So is a page that no page table maps any more, and
 //     all memory of a source that has no physical addresses. The note is a kdump file itself.
+//   - noteSums holds checksums: see snapshotsums.go.
 const (
 	noteMap   = "KINSPECT_MAP"
 	noteStray = "KINSPECT_STRAY"
@@ -284,7 +285,11 @@ func (s *SnapshotContent) kdumpNotes(l *physLayout) ([]kdump.Note, error) {
 		}
 		notes = append(notes, kdump.Note{Name: noteStray, Type: noteType, Desc: buf.b})
 	}
-	return notes, nil
+	of := map[string][]byte{"VMCOREINFO": s.VMCoreInfo.Raw()}
+	for _, n := range notes {
+		of[n.Name] = n.Desc
+	}
+	return append(notes, kdump.Note{Name: noteSums, Type: noteType, Desc: enc.EncodeAll(l.sums(of), nil)}), nil
 }
 
 // tableSpans are the physical ranges that are known and that no virtual range leads to.

@@ -126,7 +126,7 @@ func TestBytesAgainstScan(t *testing.T) {
 }
 
 // testSavedKdump makes a snapshot whose note of what it holds may be anything.
-func testSavedKdump(t testing.TB, info string, text []byte, stray bool) []byte {
+func testSavedKdump(t testing.TB, info string, text []byte, stray bool, more ...kdump.Note) []byte {
 	file := &kdump.File{
 		VMCoreInfo: []byte("OSRELEASE=6.12.0-test\n"),
 		Notes:      []kdump.Note{{Name: noteSnapshot, Desc: []byte(info)}},
@@ -145,6 +145,7 @@ func testSavedKdump(t testing.TB, info string, text []byte, stray bool) []byte {
 		}
 		file.Notes = append(file.Notes, kdump.Note{Name: noteStray, Desc: b.b})
 	}
+	file.Notes = append(file.Notes, more...)
 	var b memoryFile
 	if _, err := file.Write(&b); err != nil {
 		t.Fatal(err)

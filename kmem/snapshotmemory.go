@@ -42,6 +42,9 @@ func (img *Image) readSavedMap() error {
 	if err != nil {
 		return img.content.File.Errorf(n.Off, "damaged snapshot: its note of what it holds: %v", err)
 	}
+	if err := s.check(); err != nil {
+		return err
+	}
 	img.saved, img.phys = s, s
 	return nil
 }
