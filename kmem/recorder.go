@@ -135,8 +135,14 @@ func (rec *Recorder) ReadMem(addr Addr, buf []byte) error {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
 	err := rec.read(addr, buf)
-	if rec.exact && err == nil {
-		rec.ask(addr, len(buf))
+	if rec.exact {
+		n := uint64(len(buf))
+		if f := AsFault(err); f != nil && !f.Physical && f.Addr >= uint64(addr) {
+			n = min(n, f.Addr-uint64(addr)) // the fault is met again only behind what comes before it
+		} else if err != nil {
+			n = 0
+		}
+		rec.ask(addr, int(n))
 	}
 	return err
 }
@@ -154,16 +160,17 @@ func (rec *Recorder) read(addr Addr, buf []byte) error {
 	return rec.fetchExact(addr, buf)
 }
 
-// ask remembers that a range that was read was asked for.
+// ask remembers that a range was asked for, as far as it is known.
 func (rec *Recorder) ask(addr Addr, n int) {
 	for n > 0 {
 		from := int(addr - addr.Page())
 		to := min(from+n, PageSize)
-		page := rec.pages[addr.Page()]
-		if page.asked == nil {
-			page.asked = new(askedBytes)
+		if page := rec.pages[addr.Page()]; page != nil && page.has(from, to) {
+			if page.asked == nil {
+				page.asked = new(askedBytes)
+			}
+			page.asked.add(from, to)
 		}
-		page.asked.add(from, to)
 		n, addr = n-(to-from), addr.Add(int64(to-from))
 	}
 }

@@ -244,7 +244,7 @@ func TestSnapshotRedacted(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		_ = rec.ReadMem(testKernel+0xfff8, make([]byte, 16)) // half of it is not mapped
+		failed := rec.ReadMem(testKernel+0xfff8, make([]byte, 16)) // half of it is not mapped
 		var file memoryFile
 		s := &SnapshotContent{Info: SnapshotInfo{Command: []string{"explain"}}, VMCoreInfo: img.VMCoreInfo(), Memory: rec, Image: img}
 		if err := WriteSnapshot(&file, format, s); err != nil {
@@ -269,6 +269,9 @@ func TestSnapshotRedacted(t *testing.T) {
 			case !in && (f.Reason != Filtered || strings.Contains(f.Detail, "redacted") != touched):
 				t.Errorf("%s: %#x: %v", format, at, err)
 			}
+		}
+		if err := snap.ReadMem(testKernel+0xfff8, make([]byte, 16)); failed == nil || err == nil || err.Error() != failed.Error() {
+			t.Errorf("%s: %v, and on the snapshot: %v", format, failed, err)
 		}
 		checkNothingElse(t, file.b, format, rec)
 	}
