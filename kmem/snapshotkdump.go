@@ -227,6 +227,7 @@ func (s *SnapshotContent) writeKdump(w io.WriteSeeker, pack kdump.Packer) error 
 		VMCoreInfo: s.VMCoreInfo.Raw(),
 		Notes:      notes,
 		Pages:      slices.Collect(maps.Keys(l.pages)),
+		OnlyPages:  true,
 		Read: func(page uint64, buf []byte) error {
 			copy(buf, l.pages[page].data[:])
 			return nil
@@ -318,7 +319,7 @@ type memoryFile struct {
 
 func (m *memoryFile) Write(p []byte) (int, error) {
 	if need := m.at + int64(len(p)); need > int64(len(m.b)) {
-		m.b = slices.Grow(m.b, int(need)-len(m.b))[:need]
+		m.b = append(m.b, make([]byte, need-int64(len(m.b)))...) // zeros, where it was sought
 	}
 	n := copy(m.b[m.at:], p)
 	m.at += int64(n)
@@ -332,8 +333,8 @@ func (m *memoryFile) Seek(off int64, whence int) (int64, error) {
 	case io.SeekEnd:
 		off += int64(len(m.b))
 	}
-	if off < 0 || off > int64(len(m.b)) {
-		return m.at, fmt.Errorf("seek to %d of %d", off, len(m.b))
+	if off < 0 {
+		return m.at, fmt.Errorf("seek to %d", off)
 	}
 	m.at = off
 	return off, nil

@@ -44,6 +44,9 @@ type File struct {
 	MaxPage uint64
 	// Exists tells whether the machine had memory at a page that is not in Pages; nil: it had.
 	Exists func(page uint64) bool
+	// OnlyPages says that nothing is known of pages that are not in Pages, and Exists is not asked. The
+	// bitmaps of a large machine, of which there are few pages, are holes in the file then.
+	OnlyPages bool
 	// Pages are the numbers of the pages in the dump, and Read fills buf with one's content.
 	Pages []uint64
 	Read  func(page uint64, buf []byte) error
@@ -63,7 +66,7 @@ type Layout struct {
 	Size              int64
 }
 
-// Write writes the dump to w, which is empty.
+// Write writes the dump to w, which is empty, and where a seek beyond the end leaves zeros.
 func (k *File) Write(w io.WriteSeeker) (*Layout, error) {
 	pages := slices.Clone(k.Pages)
 	slices.Sort(pages)
@@ -88,7 +91,7 @@ func (k *File) Write(w io.WriteSeeker) (*Layout, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &position{w: bufio.NewWriterSize(w, 1<<20)}
+	out := newPosition(w)
 	out.write(head)
 	if !k.SingleBitmap {
 		lay.Bitmaps[0] = out.at
@@ -98,7 +101,7 @@ func (k *File) Write(w io.WriteSeeker) (*Layout, error) {
 	k.writeBitmap(out, top, pages, false)
 	lay.Descs = out.at
 	// A part keeps room for all descriptors, and uses the first ones.
-	out.zeros(int64(len(pages)) * descSize)
+	out.hole(int64(len(pages)) * descSize)
 	lay.Data = out.at
 	lo, _ := slices.BinarySearch(pages, start)
 	hi, _ := slices.BinarySearch(pages, end)
@@ -215,17 +218,23 @@ func appendNote(b []byte, n *Note) []byte {
 
 // writeBitmap writes a bitmap: of the pages in the dump, with those that exist too where all is set.
 func (k *File) writeBitmap(out *position, top uint64, pages []uint64, all bool) {
+	const covers = 8 * blockSize // pages of a block
+	all = all && !k.OnlyPages
 	block := make([]byte, blockSize)
-	for first := uint64(0); first < top; first += 8 * blockSize {
+	for first := uint64(0); first < top; first += covers {
+		if !all && (len(pages) == 0 || pages[0] >= first+covers) {
+			out.hole(blockSize)
+			continue
+		}
 		clear(block)
 		if all {
-			for page := first; page < min(top, first+8*blockSize); page++ {
+			for page := first; page < min(top, first+covers); page++ {
 				if k.Exists == nil || k.Exists(page) {
 					block[(page-first)/8] |= 1 << (page % 8)
 				}
 			}
 		}
-		for len(pages) > 0 && pages[0] < first+8*blockSize {
+		for len(pages) > 0 && pages[0] < first+covers {
 			block[(pages[0]-first)/8] |= 1 << (pages[0] % 8)
 			pages = pages[1:]
 		}
@@ -250,7 +259,7 @@ func (k *File) writePages(out *position, pages []uint64) ([]byte, error) {
 	zeros := int64(-1)
 	if !k.PlainZeros && len(pages) > 0 {
 		zeros = out.at
-		out.zeros(blockSize)
+		out.hole(blockSize)
 	}
 	for _, page := range pages {
 		clear(raw)
@@ -287,24 +296,55 @@ func allZero(b []byte) bool {
 	return true
 }
 
-// position counts what was written. Its error stays with the buffer, until flush.
+// position counts what was written. Its first error stays, until flush.
 type position struct {
-	w  *bufio.Writer
-	at int64
+	to   io.WriteSeeker
+	w    *bufio.Writer
+	at   int64
+	gap  int64 // zeros before at that are not written yet
+	fail error
+}
+
+func newPosition(w io.WriteSeeker) *position {
+	return &position{to: w, w: bufio.NewWriterSize(w, 1<<20)}
 }
 
 func (p *position) write(b []byte) {
+	if len(b) == 0 {
+		return
+	}
+	p.fill()
 	n, _ := p.w.Write(b)
 	p.at += int64(n)
 }
 
-func (p *position) zeros(n int64) {
+// hole leaves n bytes zero.
+func (p *position) hole(n int64) { p.gap, p.at = p.gap+n, p.at+n }
+
+// fill writes the zeros that were left out, or passes over them where they are many.
+func (p *position) fill() {
+	const many = 64 << 10
+	if p.gap >= many && p.fail == nil {
+		if p.fail = p.w.Flush(); p.fail == nil {
+			_, p.fail = p.to.Seek(p.gap, io.SeekCurrent)
+		}
+		p.gap = 0
+	}
 	var block [blockSize]byte
-	for n > 0 {
-		c := min(n, blockSize)
-		p.write(block[:c])
-		n -= c
+	for ; p.gap > 0; p.gap -= min(p.gap, blockSize) {
+		_, _ = p.w.Write(block[:min(p.gap, blockSize)])
 	}
 }
 
-func (p *position) flush() error { return p.w.Flush() }
+// flush ends the file, whose last byte is one that was written.
+func (p *position) flush() error {
+	if p.gap > 0 {
+		p.gap--
+		p.fill()
+		_ = p.w.WriteByte(0)
+	}
+	if p.fail != nil {
+		return p.fail
+	}
+	return p.w.Flush()
+}

@@ -13,8 +13,9 @@ import (
 
 // fileBuffer is a file in memory.
 type fileBuffer struct {
-	b  []byte
-	at int64
+	b     []byte
+	at    int64
+	wrote int64
 }
 
 func (f *fileBuffer) Write(p []byte) (int, error) {
@@ -23,11 +24,14 @@ func (f *fileBuffer) Write(p []byte) (int, error) {
 	}
 	n := copy(f.b[f.at:], p)
 	f.at += int64(n)
+	f.wrote += int64(n)
 	return n, nil
 }
 
 func (f *fileBuffer) Seek(off int64, whence int) (int64, error) {
-	if whence != io.SeekStart || off < 0 || off > int64(len(f.b)) {
+	if whence == io.SeekCurrent {
+		off += f.at
+	} else if whence != io.SeekStart {
 		return 0, fmt.Errorf("seek to %d (%d)", off, whence)
 	}
 	f.at = off
@@ -185,6 +189,18 @@ func TestWriteOdd(t *testing.T) {
 	b, _ = write(t, far)
 	buf := make([]byte, 2)
 	if err := openWritten(t, b).Memory.ReadPhys(1<<33, buf); err != nil || buf[0] != 2 {
+		t.Errorf("%x, %v", buf, err)
+	}
+	// Of a machine of 1 TiB of which two pages are known, the bitmaps are holes.
+	large := &File{MaxPage: 1 << 28, OnlyPages: true, Pages: []uint64{1<<28 - 1, 5}, Read: far.Read}
+	var f fileBuffer
+	if lay, err := large.Write(&f); err != nil || lay.Size < 64<<20 || int64(len(f.b)) != lay.Size {
+		t.Fatalf("%+v, %v, %d bytes", lay, err, len(f.b))
+	}
+	if b = f.b; f.wrote > 1<<20 {
+		t.Errorf("%d bytes were written", f.wrote)
+	}
+	if err := openWritten(t, b).Memory.ReadPhys((1<<28-1)<<12, buf); err != nil || buf[1] != 1 {
 		t.Errorf("%x, %v", buf, err)
 	}
 	for name, k := range map[string]*File{
