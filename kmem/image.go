@@ -39,6 +39,7 @@ type Image struct {
 	info     *VMCoreInfo
 	infoErr  error
 	snapshot *SnapshotInfo
+	saved    *savedMemory // of a snapshot in the kdump-compressed format, else nil
 
 	foundSyms   *Kallsyms // found while the dump was opened, or nil
 	symbolsOnce sync.Once
@@ -55,6 +56,11 @@ func newImage(c *dump.Content, live bool) (*Image, error) {
 	}
 	if err := img.readNotes(); err != nil {
 		return nil, err
+	}
+	if img.snapshot != nil && img.snapshot.Version >= snapshotVersionKdump {
+		if err := img.readSavedMap(); err != nil {
+			return nil, err
+		}
 	}
 	img.findTables()
 	return img, nil
@@ -144,6 +150,9 @@ func (img *Image) ReadMem(addr Addr, buf []byte) error {
 
 // readSome fills a leading part of buf, which is not empty, and returns its length.
 func (img *Image) readSome(addr uint64, buf []byte) (int, error) {
+	if img.saved != nil {
+		return img.saved.read(addr, buf)
+	}
 	if s := img.virt.Segments.Find(addr); s != nil {
 		n := s.Part(addr, len(buf))
 		if err := img.virt.Read(s, addr, buf, n); err != nil || !img.live {
@@ -199,7 +208,7 @@ func (img *Image) walk(addr uint64) (phys, run uint64, err error) {
 		return img.tables.translate(addr)
 	}
 	if img.snapshot != nil {
-		return 0, 0, img.snapshot.fault(addr)
+		return 0, 0, img.snapshotFault(addr)
 	}
 	return 0, 0, &Fault{Addr: addr, Len: 1, Reason: Unmapped, Detail: img.tablesErr.Error()}
 }
@@ -232,6 +241,10 @@ func (img *Image) PhysRanges() iter.Seq2[PhysAddr, uint64] { return img.phys.Ran
 func (img *Image) Translate(addr Addr) (PhysAddr, error) {
 	if s := img.virt.Segments.Find(uint64(addr)); s != nil && s.Phys != dump.UnknownPhys {
 		return PhysAddr(s.Phys + (uint64(addr) - s.Start)), nil
+	}
+	if img.saved != nil {
+		phys, err := img.saved.translate(uint64(addr))
+		return PhysAddr(phys), err
 	}
 	phys, _, err := img.walk(uint64(addr))
 	return PhysAddr(phys), err

@@ -40,7 +40,7 @@ func (a *app) help(args []string) (int, error) {
 		"  kinspect --core vmcore explain\n",
 		"  kinspect sym --symbols System.map 0xffffffff81459d10\n",
 		"  kinspect --core vmcore search --u64 init_net\n",
-		"  kinspect snapshot -o bond0.elf.zst -- explain bond0\n",
+		"  kinspect snapshot -o bond0.kdump -- explain bond0\n",
 		"\nkinspect help COMMAND tells more of one, kinspect help eval of expressions\n")
 	return exitFine, nil
 }
@@ -72,11 +72,20 @@ var commandHelp = map[string]struct{ examples, exits string }{
 		"0 something takes the frame; 1 nothing takes it; 2 no answer, or one in part",
 	},
 	"snapshot": {
-		`  kinspect snapshot -o bond0.elf.zst -- explain bond0
-  kinspect snapshot -o drops.elf -- eval "netdevs() | map(.rx_dropped)" "cpus()"
-  kinspect --core bond0.elf.zst explain bond0
+		`  kinspect snapshot -o bond0.kdump -- explain bond0
+  kinspect snapshot -o bond0.kdump --redact -- explain bond0
+  kinspect snapshot -o drops.elf --format elf -- eval "netdevs() | map(.rx_dropped)" "cpus()"
+  kinspect --core bond0.kdump explain bond0
 COMMAND is eval, explain or handler. The file holds memory of the kernel, and its
 symbols and types whole: other questions work on it as far as that memory goes.
+  --format kdump  kdump-compressed, which is the default: crash --minimal and drgn
+                  open it, too
+  --format elf    an ELF core with virtual addresses, several times larger
+  --redact        of the pages that COMMAND read, keep the bytes that it asked for
+                  and make all others zeros. What the answer says stays, and so do
+                  names of modules and network namespaces, and the command line
+A name that ends in .zst packs the file as a whole, smaller still: unpack it for
+crash and drgn (zstd -d).
 `,
 		"those of COMMAND; 2 also where the file could not be written",
 	},

@@ -151,8 +151,8 @@ func (a *app) main(args []string) (int, error) {
 	if len(rest) < c.min || (c.max >= 0 && len(rest) > c.max) {
 		return exitFailed, usagef("usage: kinspect %s %s", c.name, c.args)
 	}
-	if a.options.output != "" && c.name != "snapshot" {
-		return exitFailed, usagef("-o belongs to snapshot: kinspect snapshot -o FILE -- COMMAND…")
+	if o := a.options; c.name != "snapshot" && (o.output != "" || o.format != "" || o.redact) {
+		return exitFailed, usagef("-o, --format and --redact belong to snapshot: kinspect snapshot -o FILE -- COMMAND…")
 	}
 	if a.options.around != "" && c.name != "sym" {
 		return exitFailed, usagef("--around belongs to sym: kinspect sym --around 10 ADDR")

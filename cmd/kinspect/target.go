@@ -75,6 +75,9 @@ func (a *app) use(img *kmem.Image) (*target, error) {
 	var memory kmem.Reader = img
 	if a.record {
 		t.memory, t.facts = kmem.NewRecorder(img), host.NewRecorder(facts)
+		if a.options.redact {
+			t.memory.KeepAskedOnly()
+		}
 		memory, facts = t.memory, t.facts
 	}
 	t.kernel = value.New(img, memory)

@@ -1,4 +1,4 @@
-// Package kdump reads kdump-compressed dumps.
+// Package kdump reads and writes kdump-compressed dumps.
 //
 // Such a dump is what makedumpfile writes by default and QEMU in its
 // kdump formats: the physical pages that somebody thought worth keeping, each
