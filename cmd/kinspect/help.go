@@ -39,6 +39,7 @@ func (a *app) help(args []string) (int, error) {
 		"  kinspect eval \"netdev('bond0').rx_dropped\"\n",
 		"  kinspect --core vmcore explain\n",
 		"  kinspect sym --symbols System.map 0xffffffff81459d10\n",
+		"  kinspect --core vmcore search --u64 init_net\n",
 		"  kinspect snapshot -o bond0.elf.zst -- explain bond0\n",
 		"\nkinspect help COMMAND tells more of one, kinspect help eval of expressions\n")
 	return exitFine, nil
@@ -78,6 +79,31 @@ COMMAND is eval, explain or handler. The file holds memory of the kernel, and it
 symbols and types whole: other questions work on it as far as that memory goes.
 `,
 		"those of COMMAND; 2 also where the file could not be written",
+	},
+	"search": {
+		`  kinspect --core vmcore search --u64 init_net               who points to it
+  kinspect --core vmcore search --u64 "netdev('bond0')"      an expression's value, or its address
+  kinspect --core vmcore search --u64 0xffff888004a80000 --mask 0xfffffffffffff000
+  kinspect --core vmcore search --bytes 0180c2000000 --context
+  kinspect --core vmcore search --string 'BOOT_IMAGE=' --limit 5
+
+What to look for, one of:
+  --u64 VALUE    8 bytes, little-endian, aligned to 8: a number, a symbol (with
+                 +OFFSET; it stands for its address), or an expression
+  --u32 VALUE    the same of 4 bytes, aligned to 4
+  --bytes HEX    bytes in the order of memory
+  --string TEXT  its bytes
+and how:
+  --mask M       only these bits of the u64
+  --align N      only addresses that are multiples of N, a power of two up to 4096
+  --limit N      stop after N matches (1000)
+  --context      show the bytes around each match
+A line a match: its physical address, and what is known of it: the virtual address
+in the direct map and in the kernel's image, and the symbol there. On a snapshot,
+which knows no physical addresses, virtual ones are searched. Memory that the dump
+does not hold is not searched, and the last lines tell how much that is.
+`,
+		"0 all that the dump holds was searched, or --limit reached, whatever was found; 2 no answer, or a part could not be read",
 	},
 	"sym": {
 		`  kinspect sym --symbols System.map 0xffffffff81459d10     what is at an address

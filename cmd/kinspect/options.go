@@ -16,9 +16,17 @@ type options struct {
 	kaslr   string // --kaslr-offset
 	netns   string
 	output  string
+	searchOptions
 	json    bool
 	help    bool
 	version bool
+}
+
+// searchOptions are the flags of search alone.
+type searchOptions struct {
+	bytes, u64, u32, str string // what to look for
+	mask, align, limit   string
+	context              bool
 }
 
 // parse takes the flags out of args and returns the rest. What follows "--" is
@@ -65,7 +73,7 @@ func (o *options) parse(args []string) ([]string, error) {
 // as well, it tells how to write one.
 func noFlag(arg string) error {
 	name := strings.TrimLeft(arg, "-")
-	if near := btf.Near(name, []string{"core", "netns", "symbols", "btf", "around", "kaslr-offset", "output", "json", "help", "version"}); len(near) > 0 && len(name) > 2 {
+	if near := btf.Near(name, []string{"core", "netns", "symbols", "btf", "around", "kaslr-offset", "output", "json", "help", "version", "bytes", "string", "mask", "align", "limit", "context"}); len(near) > 0 && len(name) > 2 {
 		return usagef("no flag %q: did you mean --%s?", arg, near[0])
 	}
 	if strings.HasPrefix(arg, "--") && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz-") == "" {
@@ -92,6 +100,20 @@ func (o *options) text(name string) *string {
 		return &o.netns
 	case "o", "output":
 		return &o.output
+	case "bytes":
+		return &o.bytes
+	case "u64":
+		return &o.u64
+	case "u32":
+		return &o.u32
+	case "string":
+		return &o.str
+	case "mask":
+		return &o.mask
+	case "align":
+		return &o.align
+	case "limit":
+		return &o.limit
 	}
 	return nil
 }
@@ -100,6 +122,8 @@ func (o *options) flag(name string) *bool {
 	switch name {
 	case "json":
 		return &o.json
+	case "context":
+		return &o.context
 	case "h", "help":
 		return &o.help
 	case "V", "version":
