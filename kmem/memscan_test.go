@@ -250,10 +250,12 @@ func TestSearchKernelNone(t *testing.T) {
 			clear(m.ram[scanRodata+0x100 : scanRodata+0x200000])
 			m.ram[scanRodata+0x80] = 'X'
 		},
-		"no direct map":    func(m *scanMachine) { m.put(m.root+m.direct>>39%512*8, 0) },
-		"another in order": func(m *scanMachine) { m.put(m.slot(m.direct+scanRodata&^(1<<hugeShift-1), hugeShift), 0x800000|ptePresent|ptePSE) },
-		"a huge entry":     func(m *scanMachine) { m.put(m.root+300*8, 0x800000|ptePresent|ptePSE) },
-		"zeros":            func(m *scanMachine) { clear(m.ram) },
+		"no direct map": func(m *scanMachine) { m.put(m.root+m.direct>>39%512*8, 0) },
+		"another in order": func(m *scanMachine) {
+			m.put(m.slot(m.direct+scanRodata&^(1<<hugeShift-1), hugeShift), 0x800000|ptePresent|ptePSE)
+		},
+		"a huge entry": func(m *scanMachine) { m.put(m.root+300*8, 0x800000|ptePresent|ptePSE) },
+		"zeros":        func(m *scanMachine) { clear(m.ram) },
 	} {
 		m := newScanMachine(scanOptions{levels: 4, noInfo: true})
 		spoil(m)
