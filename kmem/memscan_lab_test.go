@@ -117,7 +117,7 @@ func TestLabSearch(t *testing.T) {
 		if strings.Contains(file, "incomplete") {
 			continue // what is searched for need not be there
 		}
-		t.Run(strings.TrimPrefix(file, dir), func(t *testing.T) {
+		t.Run(strings.TrimPrefix(file, dir+"/"), func(t *testing.T) {
 			searchDump(t, file)
 		})
 	}

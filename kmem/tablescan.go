@@ -29,8 +29,13 @@ const (
 	entryNX       = 1 << 63
 	upperHalf     = 256
 
-	// maxTableFinds bounds the images that are kept, by where their text is.
+	// maxTableFinds bounds the images that are kept, by where their text is; those with the
+	// fewest entries go first. Of thousands of processes a few have tables that look like it.
 	maxTableFinds = 256
+	// maxTablesTried bounds those that are looked for a direct map, and maxImagesTried those
+	// that then are looked for a kernel, the ones with the most entries.
+	maxTablesTried = 64
+	maxImagesTried = 8
 	// maxRootsKept bounds the tables that are kept of one image, the best ones.
 	maxRootsKept = 4
 	// directSamples is the number of pages that are looked up in the direct map.
@@ -140,7 +145,11 @@ func (f *tableFinds) add(pmd uint64, r tableRoot) {
 	defer f.mu.Unlock()
 	roots, ok := f.pmds[pmd]
 	if !ok && len(f.pmds) >= maxTableFinds {
-		return
+		worst := f.byEntries()[len(f.pmds)-1]
+		if f.pmds[worst][0].entries >= r.entries {
+			return
+		}
+		delete(f.pmds, worst)
 	}
 	roots = append(roots, r)
 	// In an order that does not depend on who came first.
@@ -159,11 +168,22 @@ func (f *tableFinds) add(pmd uint64, r tableRoot) {
 	})
 }
 
+// byEntries are the keys of pmds, by the most entries of a table.
+func (f *tableFinds) byEntries() []uint64 {
+	keys := sortedKeys(f.pmds)
+	slices.SortStableFunc(keys, func(a, b uint64) int { return cmp.Compare(f.pmds[b][0].entries, f.pmds[a][0].entries) })
+	return keys
+}
+
 // roots are the tables that were found and have a direct map, the best first.
 func (f *tableFinds) roots() []*pageTables {
 	samples := f.img.physSamples(directSamples)
 	var out []*pageTables
-	for _, pmd := range sortedKeys(f.pmds) {
+	keys := f.byEntries()
+	for _, pmd := range keys[:min(len(keys), maxTablesTried)] {
+		if len(out) == maxImagesTried {
+			break
+		}
 		for _, r := range f.pmds[pmd] {
 			t := &pageTables{phys: f.img.readPhys, root: r.root, physMask: ptePhysMask &^ r.sme, levels: r.levels}
 			if t.directMap(samples) {
