@@ -41,6 +41,7 @@ type Image struct {
 	snapshot *SnapshotInfo
 	saved    *savedMemory // of a snapshot in the kdump-compressed format, else nil
 
+	foundSyms   *Kallsyms // found while the dump was opened, or nil
 	symbolsOnce sync.Once
 	symbols     SymbolTable
 	symbolsErr  error
@@ -70,7 +71,8 @@ func (img *Image) readNotes() error {
 	return img.readSnapshotInfo()
 }
 
-// findTables finds the page tables, or the reason why there are none.
+// findTables finds the page tables by VMCOREINFO, or the reason why that does not lead to
+// them: see searchKernel.
 func (img *Image) findTables() {
 	switch {
 	case img.live:
@@ -81,9 +83,6 @@ func (img *Image) findTables() {
 		img.tablesErr = errors.New("no segment of the dump covers it, and the dump holds no physical memory to find page tables in")
 	default:
 		img.tables, img.tablesErr = newPageTables(img.info, img.content.PhysBase, img.readPhys)
-		if img.tablesErr != nil {
-			img.tables = img.qemuTables()
-		}
 		if img.infoErr != nil {
 			img.tablesErr = fmt.Errorf("%w (%w)", img.tablesErr, img.infoErr)
 		}
@@ -115,8 +114,8 @@ func (img *Image) Live() bool { return img.live }
 // Source is the file's name.
 func (img *Image) Source() string { return img.source }
 
-// VMCoreInfo is the kernel's note about itself, nil where the file has none that
-// can be read. Then only addresses within virtual segments can be read.
+// VMCoreInfo is the kernel's note about itself, from the file or else, where a dump has none
+// that can be read, from the memory in it; nil where neither has it.
 func (img *Image) VMCoreInfo() *VMCoreInfo { return img.info }
 
 // Remarks are what a user should know of the file before trusting that it has an

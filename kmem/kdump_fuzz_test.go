@@ -1,6 +1,8 @@
 package kmem
 
 import (
+	"bytes"
+	"context"
 	"math"
 	"strings"
 	"testing"
@@ -39,6 +41,40 @@ func readAnything(t *testing.T, img *Image) {
 	}
 }
 
+// scanAnything scans an image that may be of any file: what a scan brings is what a read brings.
+func scanAnything(t *testing.T, img *Image) {
+	t.Helper()
+	type page struct {
+		addr uint64
+		data []byte
+	}
+	var pages []page
+	stats, err := Scan(context.Background(), img, nil, func(p ScanPiece) page {
+		n := min(p.Size, PageSize)
+		if p.Data == nil {
+			return page{p.Addr, make([]byte, n)}
+		}
+		return page{p.Addr, bytes.Clone(p.Data[:n])}
+	}, func(p page) bool {
+		pages = append(pages, p)
+		return len(pages) < 50
+	})
+	if err != nil {
+		return
+	}
+	buf := make([]byte, PageSize)
+	for _, p := range pages {
+		if stats.Virtual {
+			err = img.ReadMem(Addr(p.addr), buf[:len(p.data)])
+		} else {
+			err = img.ReadPhys(PhysAddr(p.addr), buf[:len(p.data)])
+		}
+		if err != nil || !bytes.Equal(buf[:len(p.data)], p.data) {
+			t.Errorf("the scan's page at %#x is not what is read there (%v)", p.addr, err)
+		}
+	}
+}
+
 func FuzzKdump(f *testing.F) {
 	for _, flags := range []uint32{0, kdump.FlagZlib, kdump.FlagLZO, kdump.FlagSnappy, kdump.FlagZstd} {
 		k := testKdump{flags: flags, ram: dumptest.Pages(6), vmcoreinfo: []byte("OSRELEASE=6.1\n"), dumped: func(p int) bool { return p != 4 }, sharedZero: true}
@@ -57,6 +93,7 @@ func FuzzKdump(f *testing.F) {
 			return
 		}
 		readAnything(t, img)
+		scanAnything(t, img)
 	})
 }
 
@@ -75,5 +112,6 @@ func FuzzFlatFile(f *testing.F) {
 			return
 		}
 		readAnything(t, img)
+		scanAnything(t, img)
 	})
 }

@@ -16,7 +16,8 @@ const flagHelp = `flags, before or after the command:
                  kdump-compressed, also flattened, .zst, .gz, .xz); a split
                  dump's files one by one: --core A --core B
   --symbols FILE symbols from a System.map, a saved /proc/kallsyms or a vmlinux
-  --btf FILE     types from a copy of /sys/kernel/btf/vmlinux, or a vmlinux
+  --btf FILE     types from a copy of /sys/kernel/btf/vmlinux, or a vmlinux; both
+                 files also as .zst, .gz, .xz; another kernel's are refused
   --netns X      look in this network namespace: a name of ip netns, a process,
                  an inode number, init_net, or all
   --json         print one JSON object
@@ -38,6 +39,7 @@ func (a *app) help(args []string) (int, error) {
 		"  kinspect eval \"netdev('bond0').rx_dropped\"\n",
 		"  kinspect --core vmcore explain\n",
 		"  kinspect sym --symbols System.map 0xffffffff81459d10\n",
+		"  kinspect --core vmcore search --u64 init_net\n",
 		"  kinspect snapshot -o bond0.kdump -- explain bond0\n",
 		"\nkinspect help COMMAND tells more of one, kinspect help eval of expressions\n")
 	return exitFine, nil
@@ -87,10 +89,37 @@ crash and drgn (zstd -d).
 `,
 		"those of COMMAND; 2 also where the file could not be written",
 	},
+	"search": {
+		`  kinspect --core vmcore search --u64 init_net               who points to it
+  kinspect --core vmcore search --u64 "netdev('bond0')"      an expression's value, or its address
+  kinspect --core vmcore search --u64 0xffff888004a80000 --mask 0xfffffffffffff000
+  kinspect --core vmcore search --bytes 0180c2000000 --context
+  kinspect --core vmcore search --string 'BOOT_IMAGE=' --limit 5
+
+What to look for, one of:
+  --u64 VALUE    8 bytes, little-endian, aligned to 8: a number, a symbol (with
+                 +OFFSET; it stands for its address), or an expression
+  --u32 VALUE    the same of 4 bytes, aligned to 4
+  --bytes HEX    bytes in the order of memory
+  --string TEXT  its bytes
+and how:
+  --mask M       only these bits of the u64
+  --align N      only addresses that are multiples of N, a power of two up to 4096
+  --limit N      stop after N matches (1000)
+  --context      show the bytes around each match
+A line a match: its physical address, and what is known of it: the virtual address
+in the direct map and in the kernel's image, and the symbol there. On a snapshot,
+which knows no physical addresses, virtual ones are searched. Memory that the dump
+does not hold is not searched, and the last lines tell how much that is.
+`,
+		"0 all that the dump holds was searched, or --limit reached, whatever was found; 2 no answer, or a part could not be read",
+	},
 	"sym": {
 		`  kinspect sym --symbols System.map 0xffffffff81459d10     what is at an address
   kinspect sym --symbols kallsyms.txt ip_rcv+0x1f          where a function is
+  kinspect sym --symbols System.map --kaslr-offset 0x1c000000 ADDR   the kernel was moved by KASLR
   kinspect sym --around 5 bond_handle_frame                of the running kernel, with its neighbours
+  kinspect --core vmcore sym 0xffffffffc01cd6a8            of a dump, modules included
 `,
 		"0 found; 1 not found; 2 no answer",
 	},

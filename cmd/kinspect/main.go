@@ -49,6 +49,7 @@ func commands() []command {
 		{"explain", "[DEV]", "say which path dropped a device's frames, and what rules the others out; without DEV, all devices that show a drop", 0, 1, (*app).explain},
 		{"handler", "ETHERTYPE [DEV]", "say what handles an ethertype, there or on any device", 1, 2, (*app).handler},
 		{"sym", "NAME[+OFF]|ADDR", "name an address of the kernel, or find a symbol; --around N lists its neighbours", 1, 1, (*app).sym},
+		{"search", "--u64 VALUE|--u32 VALUE|--bytes HEX|--string TEXT", "find a pattern in all memory of a dump: who points there, where is that", 0, 0, (*app).search},
 		{"snapshot", "-o FILE -- COMMAND…", "run a command and keep what it read in a file that answers it again", 1, -1, (*app).snapshot},
 		{"demo", "", "show the incident that kinspect was made for, from a snapshot inside the program", 0, 0, (*app).demo},
 		{"doctor", "", "list what this host or file lets kinspect see, and what is missing", 0, 0, (*app).doctor},
@@ -155,6 +156,12 @@ func (a *app) main(args []string) (int, error) {
 	}
 	if a.options.around != "" && c.name != "sym" {
 		return exitFailed, usagef("--around belongs to sym: kinspect sym --around 10 ADDR")
+	}
+	if a.options.searchOptions != (searchOptions{}) && c.name != "search" {
+		return exitFailed, usagef("--bytes, --u64, --u32, --string, --mask, --align, --limit and --context belong to search: kinspect --core vmcore search --u64 init_net")
+	}
+	if a.options.kaslr != "" && c.name != "sym" {
+		return exitFailed, usagef("--kaslr-offset belongs to sym: kinspect sym --symbols System.map --kaslr-offset 0x1c000000 ADDR")
 	}
 	return c.run(a, rest)
 }

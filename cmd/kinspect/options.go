@@ -13,13 +13,22 @@ type options struct {
 	symbols string
 	btf     string
 	around  string
+	kaslr   string // --kaslr-offset
 	netns   string
 	output  string
+	searchOptions
 	format  string // of a snapshot
 	redact  bool
 	json    bool
 	help    bool
 	version bool
+}
+
+// searchOptions are the flags of search alone.
+type searchOptions struct {
+	bytes, u64, u32, str string // what to look for
+	mask, align, limit   string
+	context              bool
 }
 
 // parse takes the flags out of args and returns the rest. What follows "--" is
@@ -66,7 +75,7 @@ func (o *options) parse(args []string) ([]string, error) {
 // as well, it tells how to write one.
 func noFlag(arg string) error {
 	name := strings.TrimLeft(arg, "-")
-	if near := btf.Near(name, []string{"core", "netns", "symbols", "around", "output", "format", "redact", "json", "help", "version"}); len(near) > 0 && len(name) > 2 {
+	if near := btf.Near(name, []string{"core", "netns", "symbols", "btf", "around", "kaslr-offset", "output", "json", "help", "version", "bytes", "string", "mask", "align", "limit", "context", "format", "redact"}); len(near) > 0 && len(name) > 2 {
 		return usagef("no flag %q: did you mean --%s?", arg, near[0])
 	}
 	if strings.HasPrefix(arg, "--") && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz-") == "" {
@@ -87,10 +96,26 @@ func (o *options) text(name string) *string {
 		return &o.btf
 	case "around":
 		return &o.around
+	case "kaslr-offset":
+		return &o.kaslr
 	case "netns":
 		return &o.netns
 	case "o", "output":
 		return &o.output
+	case "bytes":
+		return &o.bytes
+	case "u64":
+		return &o.u64
+	case "u32":
+		return &o.u32
+	case "string":
+		return &o.str
+	case "mask":
+		return &o.mask
+	case "align":
+		return &o.align
+	case "limit":
+		return &o.limit
 	case "format":
 		return &o.format
 	}
@@ -101,6 +126,8 @@ func (o *options) flag(name string) *bool {
 	switch name {
 	case "json":
 		return &o.json
+	case "context":
+		return &o.context
 	case "redact":
 		return &o.redact
 	case "h", "help":

@@ -42,7 +42,7 @@ func (a *app) open() (*target, error) {
 
 // openFiles opens a dump, and shows how far it is unpacked.
 func (a *app) openFiles(files []string) (*kmem.Image, error) {
-	p := a.newProgress("unpacking")
+	p := a.newProgress("reading")
 	if p == nil {
 		return kmem.OpenFiles(files, nil)
 	}

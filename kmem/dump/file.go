@@ -52,6 +52,25 @@ func (f *File) Cached() bool { return f.cache != nil }
 // ReaderAt is what the file is read from.
 func (f *File) ReaderAt() io.ReaderAt { return f.r }
 
+// partial is a reader that has not all bytes of the file it stands for.
+type partial interface {
+	// DataAt is the first range at or behind off that is there: from start up to end.
+	// Where there is none, both are the file's size or more.
+	DataAt(off uint64) (start, end uint64)
+}
+
+// DataAt is the first range of the file at or behind off that is there, as far as that is known without
+// reading: from start up to end, the two being equal where there is none.
+func (f *File) DataAt(off uint64) (start, end uint64) {
+	size := uint64(max(f.Size, 0))
+	start, end = off, size
+	if p, ok := f.r.(partial); ok {
+		start, end = p.DataAt(off)
+	}
+	start = min(max(start, off), max(size, off))
+	return start, max(start, min(end, size))
+}
+
 // ReadFull fills buf from the file's offset off. The error of a read that the file's
 // end cuts short is [io.ErrUnexpectedEOF].
 func (f *File) ReadFull(off uint64, buf []byte) error {

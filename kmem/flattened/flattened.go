@@ -285,6 +285,15 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	return done, nil
 }
 
+// DataAt is the first range of the file inside, at or behind off, that records hold.
+func (f *File) DataAt(off uint64) (start, end uint64) {
+	i := sort.Search(len(f.groups), func(i int) bool { return f.groups[i].end > off })
+	if i == len(f.groups) {
+		return f.end, f.end
+	}
+	return max(off, f.groups[i].start), f.groups[i].end
+}
+
 // readGroup reads from one record of the group, which holds the offset at.
 func (f *File) readGroup(g *group, p []byte, at uint64) (int, error) {
 	recs, err := f.records(g)

@@ -1,26 +1,22 @@
 package kdump
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 
-	"github.com/klauspost/compress/zlib"
-
-	"github.com/anchore/go-lzo"
 	"github.com/klauspost/compress/snappy"
 	"github.com/klauspost/compress/zstd"
 
 	"kinspect/kmem/dump"
+	"kinspect/kmem/inflate"
+	"kinspect/kmem/lzo"
 )
 
 // pageDecoder unpacks single pages. It is for one goroutine at a time; codecs are
 // made when the first page needs them, and reused.
 type pageDecoder struct {
-	in   bytes.Reader
-	zlib io.ReadCloser
+	zlib *inflate.Decoder
 	zstd *zstd.Decoder
 	raw  []byte // a buffer for what the file holds
 }
@@ -58,40 +54,21 @@ func (d *pageDecoder) unpack(page, data []byte, flags uint32) (err error) {
 	return fmt.Errorf("it is compressed in an unknown way (flags %#x)", flags)
 }
 
-func (d *pageDecoder) unpackZlib(page, data []byte) (err error) {
-	d.in.Reset(data)
+func (d *pageDecoder) unpackZlib(page, data []byte) error {
 	if d.zlib == nil {
-		d.zlib, err = zlib.NewReader(&d.in)
-	} else {
-		err = d.zlib.(zlib.Resetter).Reset(&d.in, nil)
+		d.zlib = new(inflate.Decoder)
 	}
-	if err != nil {
-		d.zlib = nil
-		return err
-	}
-	if _, err := io.ReadFull(d.zlib, page); err != nil {
-		return err
-	}
-	// The checksum is looked at where the end is.
-	var more [1]byte
-	if n, err := io.ReadFull(d.zlib, more[:]); n > 0 {
+	n, err := d.zlib.Zlib(page, data)
+	if errors.Is(err, inflate.ErrTooLong) || (err == nil && n != len(page)) {
 		return errPageSize
-	} else if !errors.Is(err, io.EOF) {
-		return err
 	}
-	return nil
+	return err
 }
 
-// unpackLZO guards against a library that was not written for hostile input.
-func unpackLZO(page, data []byte) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("damaged LZO data: %v", r)
-		}
-	}()
-	n, err := lzo.Decompress(data, page)
-	if err == nil && n != len(page) {
-		err = errPageSize
+func unpackLZO(page, data []byte) error {
+	n, err := lzo.Decompress(page, data)
+	if errors.Is(err, lzo.ErrTooLong) || (err == nil && n != len(page)) {
+		return errPageSize
 	}
 	return err
 }

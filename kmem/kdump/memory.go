@@ -194,13 +194,17 @@ func (m *memory) desc(page uint64) (pageDesc, *part, error) {
 	}
 	part := m.part(page)
 	if part == nil {
-		return pageDesc{}, nil, pageFault(page, dump.Truncated, "it is in a part of the split dump that was not given: name each part with --core")
+		return pageDesc{}, nil, errNoPart(page)
 	}
 	var raw [descSize]byte
 	if err := part.f.ReadFull(part.descs+(n-part.first)*descSize, raw[:]); err != nil {
 		return pageDesc{}, nil, part.fault(page, "descriptor", err)
 	}
 	return parsePageDesc(raw[:]), part, nil
+}
+
+func errNoPart(page uint64) *dump.Fault {
+	return pageFault(page, dump.Truncated, "it is in a part of the split dump that was not given: name each part with --core")
 }
 
 // part returns the file that holds a page, or nil.

@@ -61,9 +61,23 @@ func (m *maker) reduced(name string, r *reducer) error {
 		if err := m.add("kmem/kdump", "FuzzPage", name+"-"+string(rune('a'+seen-1)), flags, data); err != nil {
 			return err
 		}
+		if err := m.codec(name, string(rune('a'+seen-1)), data); err != nil {
+			return err
+		}
 		if name == "raw31" {
 			break
 		}
+	}
+	return nil
+}
+
+// codec seeds the packages that unpack pages with the same.
+func (m *maker) codec(name, letter string, data []byte) error {
+	switch name {
+	case "zlib31":
+		return m.add("kmem/inflate", "FuzzInflate", name+"-"+letter, data)
+	case "lzo31":
+		return m.add("kmem/lzo", "FuzzLZO", name+"-"+letter, data)
 	}
 	return nil
 }

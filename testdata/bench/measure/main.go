@@ -26,6 +26,8 @@ const (
 	peerVmlinux = "/bench/vmlinux"
 	peerDrgn    = "/bench/drgn.py"
 	peerCrash   = "/bench/crash.txt"
+	peerDumps   = "/bench/dumps"
+	peerReadAll = "/bench/readall"
 )
 
 // The incident's own counter on bond0, and the total that a user's tools show.
@@ -81,7 +83,16 @@ func main() {
 	slowRuns := flag.Int("slow-runs", 3, "at most that many runs of a slow peer")
 	cold := flag.Bool("cold", false, "also with dump and debuginfo dropped from the page cache")
 	jsonFile := flag.String("json", "", "write the numbers to this file too")
+	dir := flag.String("formats", "", "instead, measure all dumps in this directory")
+	only := flag.String("only", "", "of these, those whose name matches")
 	flag.Parse()
+	if *dir != "" {
+		if err := benchFormats(h, *dir, *kernel, counts{*runs, *slowRuns}, *only, *jsonFile); err != nil {
+			fmt.Fprintln(os.Stderr, "measure:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := bench(h, *kernel, counts{*runs, *slowRuns}, *cold, *jsonFile); err != nil {
 		fmt.Fprintln(os.Stderr, "measure:", err)
 		os.Exit(1)

@@ -2,11 +2,14 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -22,6 +25,7 @@ type program struct {
 	code  int    // its exit code
 	want  string // matches its stdout
 	slow  bool   // takes many seconds
+	peer  bool   // may be unable to answer
 }
 
 // environment is the same for all, so that nobody's settings of the machine
@@ -33,6 +37,7 @@ var environment = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "
 type sample struct {
 	wall, user, system time.Duration
 	rss                int64 // bytes, at its peak
+	memory             int64 // the number that the answer holds, by the first group of want
 }
 
 // run starts the program, waits for it, and checks its answer.
@@ -59,9 +64,17 @@ func (p program) run() (sample, error) {
 	if cmd.ProcessState == nil {
 		return sample{}, fmt.Errorf("%s: %w", p.name, err)
 	}
-	if got := cmd.ProcessState.ExitCode(); got != p.code || !regexp.MustCompile(p.want).Match(stdout.Bytes()) {
-		return sample{}, fmt.Errorf("%s: want exit code %d and %q, have %v and %q %s",
-			p.name, p.code, p.want, cmd.ProcessState, clip(stdout.String()), clip(stderr.String()))
+	found := regexp.MustCompile(p.want).FindSubmatch(stdout.Bytes())
+	if cmd.ProcessState.ExitCode() != p.code || found == nil {
+		return sample{}, &wrongAnswer{
+			text: fmt.Sprintf("%s: want exit code %d and %q, have %v and %q %s",
+				p.name, p.code, p.want, cmd.ProcessState, clip(stdout.String()), clip(stderr.String())),
+			said: stderr.String() + "\n" + stdout.String(),
+		}
+	}
+	memory := int64(0)
+	if len(found) > 1 {
+		memory, _ = strconv.ParseInt(string(found[1]), 10, 64)
 	}
 	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	return sample{
@@ -69,7 +82,31 @@ func (p program) run() (sample, error) {
 		user:   cmd.ProcessState.UserTime(),
 		system: cmd.ProcessState.SystemTime(),
 		rss:    usage.Maxrss << 10,
+		memory: memory,
 	}, nil
+}
+
+// wrongAnswer is the error of a program that ran.
+type wrongAnswer struct{ text, said string }
+
+func (e *wrongAnswer) Error() string { return e.text }
+
+// essence is what a program says that cannot answer: its last line that is more than a
+// prompt, without the path of the dump.
+func essence(err error) string {
+	var wrong *wrongAnswer
+	if !errors.As(err, &wrong) {
+		return err.Error()
+	}
+	lines := strings.Split(strings.TrimSpace(wrong.said), "\n")
+	slices.Reverse(lines)
+	for _, line := range lines {
+		line = strings.TrimSpace(line)
+		if len(line) > 8 && !strings.HasPrefix(line, "crash>") && !strings.Contains(line, "Usage:") && !strings.Contains(line, "-h` for") {
+			return "cannot open: " + strings.ReplaceAll(line, peerDumps+"/", "")
+		}
+	}
+	return "cannot open, and does not say why"
 }
 
 // clip shortens a program's output to what an error message can hold.
@@ -85,14 +122,18 @@ func clip(s string) string {
 func (h host) versions() map[string]string {
 	versions := map[string]string{}
 	for name, pkg := range map[string]string{rowDrgn: "python3-drgn", rowCrash: "crash"} {
-		cmd := exec.Command("/usr/bin/dpkg-query", "-W", "-f", "${Version}", pkg)
-		cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: h.peers}
-		cmd.Dir, cmd.Env = "/", environment
-		out, err := cmd.Output()
-		if err != nil {
-			out = []byte("of unknown version")
-		}
-		versions[name] = string(out)
+		versions[name] = h.version(pkg)
 	}
 	return versions
+}
+
+func (h host) version(pkg string) string {
+	cmd := exec.Command("/usr/bin/dpkg-query", "-W", "-f", "${Version}", pkg)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: h.peers}
+	cmd.Dir, cmd.Env = "/", environment
+	out, err := cmd.Output()
+	if err != nil {
+		return "of unknown version"
+	}
+	return string(out)
 }

@@ -20,6 +20,9 @@ type row struct {
 	User   float64 `json:"user_s"` // mean
 	System float64 `json:"sys_s"`  // mean
 	RSS    int64   `json:"max_rss_bytes"`
+
+	memory   int64   // of a scan
+	leastCPU float64 // of a run
 }
 
 // A spread describes one quantity over all runs.
@@ -76,8 +79,12 @@ func summarize(name string, samples []sample) row {
 	}
 	r.User = mean(func(s sample) time.Duration { return s.user })
 	r.System = mean(func(s sample) time.Duration { return s.system })
-	for _, s := range samples {
+	r.memory = samples[0].memory
+	for i, s := range samples {
 		r.RSS = max(r.RSS, s.rss)
+		if cpu := (s.user + s.system).Seconds(); i == 0 || cpu < r.leastCPU {
+			r.leastCPU = cpu
+		}
 	}
 	return r
 }

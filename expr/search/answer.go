@@ -1,0 +1,169 @@
+package search
+
+import (
+	"cmp"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+
+	"kinspect/expr/value"
+	"kinspect/kmem"
+)
+
+// Answer is what a search found. Its JSON is part of the program's interface.
+type Answer struct {
+	Kernel  string `json:"kernel"`
+	Source  string `json:"source"`
+	Pattern string `json:"pattern"`
+	Bytes   string `json:"bytes"` // hexadecimal, in the order of memory
+	Mask    string `json:"mask,omitempty"`
+	Align   uint64 `json:"align"`
+	Hits    []Hit  `json:"hits"`
+	More    bool   `json:"more"` // there are more hits than were asked for
+	// Interrupted: somebody stopped it.
+	Interrupted bool     `json:"interrupted,omitempty"`
+	Searched    uint64   `json:"searched_bytes"`
+	Unread      []Unread `json:"unread"`
+	// LeftOut is null where the dump does not tell.
+	LeftOut *uint64 `json:"left_out_bytes"`
+
+	virtual bool
+}
+
+// Hit is a place. What is not known of it is null.
+type Hit struct {
+	Phys    *string  `json:"phys"`    // physical address; null on a snapshot, which knows none
+	Address *string  `json:"address"` // a virtual one: in the kernel's image, else in the direct map
+	Direct  *string  `json:"direct"`  // in the direct map
+	Image   *string  `json:"image"`   // in the kernel's image
+	Symbol  *string  `json:"symbol"`
+	Offset  uint64   `json:"page_offset"` // within its page
+	Context *Context `json:"context,omitempty"`
+}
+
+// Context is memory around a hit.
+type Context struct {
+	Address string `json:"address"` // of the same kind as the hit's first
+	Bytes   string `json:"bytes"`   // hexadecimal
+
+	start uint64
+}
+
+// Unread is memory that the dump should hold, and that could not be read.
+type Unread struct {
+	Reason string `json:"reason"`
+	Bytes  uint64 `json:"bytes"`
+}
+
+func newAnswer(k *value.Kernel, img *kmem.Image, p *Pattern, stats *kmem.ScanStats) *Answer {
+	a := &Answer{
+		Kernel: k.Release(), Source: img.Source(), Pattern: p.Text, Bytes: hex.EncodeToString(p.Bytes), Align: p.Align,
+		Hits: []Hit{}, Searched: stats.Read, Unread: []Unread{}, virtual: stats.Virtual,
+	}
+	if p.Mask != nil {
+		a.Mask = hex.EncodeToString(p.Mask)
+	}
+	if stats.Absent.CutOff > 0 {
+		stats.Failed[kmem.Truncated] += stats.Absent.CutOff
+	}
+	for reason, bytes := range stats.Failed {
+		a.Unread = append(a.Unread, Unread{reason.String(), bytes})
+	}
+	slices.SortFunc(a.Unread, func(a, b Unread) int { return cmp.Compare(a.Reason, b.Reason) })
+	if !stats.Absent.Unknown && !stats.Virtual {
+		a.LeftOut = &stats.Absent.LeftOut
+	}
+	return a
+}
+
+// Partial reports whether the dump's memory was not searched to its end, though no limit was met.
+func (a *Answer) Partial() bool { return a.Interrupted || len(a.Unread) > 0 }
+
+// Text is the answer for people: a line a match, and what was searched.
+func (a *Answer) Text() string {
+	var b strings.Builder
+	for i := range a.Hits {
+		a.Hits[i].text(&b)
+	}
+	where := "that the dump holds"
+	if a.virtual {
+		where = "that the snapshot holds, which is what its command read"
+	}
+	switch n := len(a.Hits); {
+	case a.More:
+		fmt.Fprintf(&b, "%s of %s, and there are more: --limit N shows up to %d\n", matches(n), a.Pattern, MaxLimit)
+	case a.Interrupted:
+		fmt.Fprintf(&b, "%s of %s in the %s that were searched before it was interrupted\n", matches(n), a.Pattern, size(a.Searched))
+	default:
+		fmt.Fprintf(&b, "%s of %s in the %s %s\n", matches(n), a.Pattern, size(a.Searched), where)
+	}
+	for _, u := range a.Unread {
+		fmt.Fprintf(&b, "not searched: %s that could not be read: %s\n", size(u.Bytes), u.Reason)
+	}
+	switch {
+	case a.virtual:
+	case a.LeftOut == nil:
+		b.WriteString("not searched: what the dump's writer may have filtered out; the dump does not tell how much\n")
+	case *a.LeftOut > 0:
+		fmt.Fprintf(&b, "not searched: %s that the dump's writer filtered out\n", size(*a.LeftOut))
+	}
+	return b.String()
+}
+
+func matches(n int) string {
+	switch n {
+	case 0:
+		return "no match"
+	case 1:
+		return "1 match"
+	}
+	return fmt.Sprintf("%d matches", n)
+}
+
+// size tells bytes in MiB and in pages, or as they are where they are few.
+func size(bytes uint64) string {
+	if bytes < 1<<20 {
+		return fmt.Sprintf("%d KiB (%d pages)", (bytes+1023)>>10, (bytes+kmem.PageSize-1)/kmem.PageSize)
+	}
+	return fmt.Sprintf("%d MiB (%d pages)", bytes>>20, (bytes+kmem.PageSize-1)/kmem.PageSize)
+}
+
+// text is one line, and the context below it.
+func (h *Hit) text(b *strings.Builder) {
+	var parts []string
+	if h.Phys != nil {
+		parts = append(parts, "phys "+*h.Phys)
+	} else {
+		parts = append(parts, *h.Address)
+	}
+	if h.Direct != nil {
+		parts = append(parts, "direct map "+*h.Direct)
+	}
+	if h.Image != nil {
+		parts = append(parts, "image "+*h.Image)
+	}
+	if h.Symbol != nil {
+		parts = append(parts, *h.Symbol)
+	}
+	b.WriteString(strings.Join(parts, "  ") + "\n")
+	if h.Context == nil {
+		return
+	}
+	raw, _ := hex.DecodeString(h.Context.Bytes)
+	for at := h.Context.start; len(raw) > 0; at += 16 {
+		n := min(len(raw), 16)
+		fmt.Fprintf(b, "    %016x  % x  |%s|\n", at, raw[:n], printable(raw[:n]))
+		raw = raw[n:]
+	}
+}
+
+func printable(raw []byte) string {
+	out := make([]byte, len(raw))
+	for i, c := range raw {
+		if out[i] = c; c < ' ' || c > '~' {
+			out[i] = '.'
+		}
+	}
+	return string(out)
+}

@@ -1,0 +1,236 @@
+package inflate
+
+import (
+	"encoding/binary"
+	"io"
+)
+
+// block unpacks what follows a block's codes, up to its end.
+//
+// As long as there are 16 bytes to read and to write, nothing is checked but what the
+// data itself decides; the rest, a few symbols, is read by [stream.symbol].
+func (s *stream) block(t *tables) error {
+	for {
+		if done, err := s.fast(t); done || err != nil {
+			return err
+		}
+		if done, err := s.symbol(t); done || err != nil {
+			return err
+		}
+	}
+}
+
+// fast unpacks until the margins are reached, or the block's end is. Only the lowest byte
+// of an entry's first half counts, so n may be a byte too; and a shift takes the lowest six bits of
+// its count by itself.
+func (s *stream) fast(t *tables) (done bool, err error) {
+	src, dst := s.src[:len(s.src):len(s.src)], s.dst[:len(s.dst):len(s.dst)]
+	in, out := s.in, s.out
+	bits, n := s.bits, uint8(s.n)
+	for in+inMargin <= len(src) && out+outMargin <= len(dst) {
+		bits |= binary.LittleEndian.Uint64(src[in:in+8]) << (n & 63)
+		in += int((63 - n) >> 3)
+		n |= 56
+		// Of 56 bits, literals in a row take 10 each.
+		e := t.lit[bits&(1<<litIndex-1)]
+		if e&entryLiteral != 0 {
+			bits >>= e & 63
+			n -= uint8(e)
+			dst[out] = byte(e >> entryValue)
+			out++
+			e = t.lit[bits&(1<<litIndex-1)]
+			if e&entryLiteral != 0 {
+				bits >>= e & 63
+				n -= uint8(e)
+				dst[out] = byte(e >> entryValue)
+				out++
+				e = t.lit[bits&(1<<litIndex-1)]
+				if e&entryLiteral != 0 {
+					bits >>= e & 63
+					n -= uint8(e)
+					dst[out] = byte(e >> entryValue)
+					out++
+					continue
+				}
+			}
+			// A match takes 48 bits at most.
+			bits |= binary.LittleEndian.Uint64(src[in:in+8]) << (n & 63)
+			in += int((63 - n) >> 3)
+			n |= 56
+		}
+		if e&entrySpecial != 0 {
+			if e&(entryEnd|entryInvalid) == 0 {
+				bits >>= litIndex
+				n -= litIndex
+				e = t.lit[(uint64(e>>entryValue)+bits&(1<<(e>>entryCode&63)-1))%litSize]
+			}
+			if e&entryLiteral != 0 {
+				bits >>= e & 63
+				n -= uint8(e)
+				dst[out] = byte(e >> entryValue)
+				out++
+				continue
+			}
+			if e&entryInvalid != 0 {
+				return false, ErrCorrupt
+			}
+			if e&entryEnd != 0 {
+				bits >>= e & 63
+				n -= uint8(e)
+				done = true
+				break
+			}
+		}
+		length := int(e>>entryValue) + int(bits&(1<<(e&63)-1)>>(e>>entryCode&63))
+		bits >>= e & 63
+		n -= uint8(e)
+
+		e = t.dist[bits&(1<<distIndex-1)]
+		if e&entrySpecial != 0 {
+			if e&entryInvalid != 0 {
+				return false, ErrCorrupt
+			}
+			bits >>= distIndex
+			n -= distIndex
+			e = t.dist[(uint64(e>>entryValue)+bits&(1<<(e>>entryCode&63)-1))%distSize]
+			if e&entryInvalid != 0 {
+				return false, ErrCorrupt
+			}
+		}
+		back := int(e>>entryValue) + int(bits&(1<<(e&63)-1)>>(e>>entryCode&63))
+		bits >>= e & 63
+		n -= uint8(e)
+
+		if back > out {
+			return false, ErrCorrupt
+		}
+		end := out + length
+		if end+outMargin > len(dst) {
+			if end > len(dst) {
+				return false, ErrTooLong
+			}
+			repeat(dst, out, end, back)
+			out = end
+			continue
+		}
+		// What is written beyond the end is written again.
+		from := out - back
+		w := binary.LittleEndian.Uint64(dst[from : from+8])
+		if back >= 8 {
+			binary.LittleEndian.PutUint64(dst[out:out+8], w)
+			w = binary.LittleEndian.Uint64(dst[from+8 : from+16])
+			binary.LittleEndian.PutUint64(dst[out+8:out+16], w)
+			for length > 16 {
+				from, out, length = from+16, out+16, length-16
+				w = binary.LittleEndian.Uint64(dst[from : from+8])
+				binary.LittleEndian.PutUint64(dst[out:out+8], w)
+				w = binary.LittleEndian.Uint64(dst[from+8 : from+16])
+				binary.LittleEndian.PutUint64(dst[out+8:out+16], w)
+			}
+		} else {
+			// The bytes that are known, as often as they fit into a word.
+			r := &repeats[back&7]
+			w = w & r.known * r.times
+			binary.LittleEndian.PutUint64(dst[out:out+8], w)
+			for step := int(r.step); length > step; {
+				out, length = out+step, length-step
+				binary.LittleEndian.PutUint64(dst[out:out+8], w)
+			}
+		}
+		out = end
+	}
+	s.in, s.out, s.bits, s.n = in, out, bits, uint(n)
+	return done, nil
+}
+
+const (
+	inMargin  = 16
+	outMargin = 16
+)
+
+// repeats tell how to fill a word with the 1 to 7 bytes before it: those that are known,
+// times a one at each place where they begin again; the whole repetitions are step bytes.
+var repeats = func() (r [8]struct {
+	known, times uint64
+	step         uint8
+},
+) {
+	for back := 1; back < len(r); back++ {
+		r[back].known = 1<<(8*back) - 1
+		r[back].step = uint8(8 / back * back)
+		for at := 0; at < 8; at += back {
+			r[back].times |= 1 << (8 * at)
+		}
+	}
+	return r
+}()
+
+// repeat copies what is back bytes before dst[out] up to dst[end], byte by byte, as both may
+// overlap.
+func repeat(dst []byte, out, end, back int) {
+	from := dst[out-back : end-back]
+	to := dst[out:end]
+	for i := range to {
+		to[i] = from[i]
+	}
+}
+
+// symbol unpacks one symbol with all checks. done is set at the block's end.
+func (s *stream) symbol(t *tables) (done bool, err error) {
+	s.fill()
+	e := t.lit[s.bits&(1<<litIndex-1)]
+	if e&(entrySpecial|entryEnd|entryInvalid) == entrySpecial && e&entryLiteral == 0 {
+		if s.n < litIndex {
+			return false, io.ErrUnexpectedEOF
+		}
+		s.drop(litIndex)
+		e = t.lit[(uint64(e>>entryValue)+s.bits&(1<<(e>>entryCode&entryCodeLen)-1))%litSize]
+	}
+	take := uint(e & entryBits)
+	switch {
+	case s.n < take:
+		return false, io.ErrUnexpectedEOF
+	case e&entryLiteral != 0:
+		if s.out == len(s.dst) {
+			return false, ErrTooLong
+		}
+		s.dst[s.out] = byte(e >> entryValue)
+		s.out++
+		s.drop(take)
+		return false, nil
+	case e&entryInvalid != 0:
+		return false, ErrCorrupt
+	case e&entryEnd != 0:
+		s.drop(take)
+		return true, nil
+	}
+	length := int(e>>entryValue) + int(s.bits&(1<<take-1)>>(e>>entryCode&entryCodeLen))
+	s.drop(take)
+	s.fill()
+	e = t.dist[s.bits&(1<<distIndex-1)]
+	if e&(entrySpecial|entryInvalid) == entrySpecial {
+		if s.n < distIndex {
+			return false, io.ErrUnexpectedEOF
+		}
+		s.drop(distIndex)
+		e = t.dist[(uint64(e>>entryValue)+s.bits&(1<<(e>>entryCode&entryCodeLen)-1))%distSize]
+	}
+	take = uint(e & entryBits)
+	switch {
+	case s.n < take:
+		return false, io.ErrUnexpectedEOF
+	case e&entryInvalid != 0:
+		return false, ErrCorrupt
+	}
+	back := int(e>>entryValue) + int(s.bits&(1<<take-1)>>(e>>entryCode&entryCodeLen))
+	s.drop(take)
+	if back > s.out {
+		return false, ErrCorrupt
+	}
+	if length > len(s.dst)-s.out {
+		return false, ErrTooLong
+	}
+	repeat(s.dst, s.out, s.out+length, back)
+	s.out += length
+	return false, nil
+}
