@@ -36,7 +36,7 @@ func TestSnapshotDamage(t *testing.T) {
 	}
 	refused, faults, same := 0, 0, 0
 	got := make([]byte, 3*PageSize)
-	rounds := 3000
+	rounds := 1200
 	if testing.Short() {
 		rounds = 300
 	}
