@@ -151,7 +151,7 @@ func (m *testMachine) slot(virt uint64, shift uint) uint64 {
 		}
 		entry := m.get(at)
 		if entry == 0 {
-			entry = m.next | ptePresent | m.sme
+			entry = m.next | ptePresent | entryWritable | m.sme
 			m.next += PageSize
 			m.put(at, entry)
 		}

@@ -39,7 +39,9 @@ type Image struct {
 	info     *VMCoreInfo
 	infoErr  error
 	snapshot *SnapshotInfo
+	saved    *savedMemory // of a snapshot in the kdump-compressed format, else nil
 
+	foundSyms   *Kallsyms // found while the dump was opened, or nil
 	symbolsOnce sync.Once
 	symbols     SymbolTable
 	symbolsErr  error
@@ -55,6 +57,11 @@ func newImage(c *dump.Content, live bool) (*Image, error) {
 	if err := img.readNotes(); err != nil {
 		return nil, err
 	}
+	if img.snapshot != nil && img.snapshot.Version >= snapshotVersionKdump {
+		if err := img.readSavedMap(); err != nil {
+			return nil, err
+		}
+	}
 	img.findTables()
 	return img, nil
 }
@@ -64,7 +71,8 @@ func (img *Image) readNotes() error {
 	return img.readSnapshotInfo()
 }
 
-// findTables finds the page tables, or the reason why there are none.
+// findTables finds the page tables by VMCOREINFO, or the reason why that does not lead to
+// them: see searchKernel.
 func (img *Image) findTables() {
 	switch {
 	case img.live:
@@ -75,9 +83,6 @@ func (img *Image) findTables() {
 		img.tablesErr = errors.New("no segment of the dump covers it, and the dump holds no physical memory to find page tables in")
 	default:
 		img.tables, img.tablesErr = newPageTables(img.info, img.content.PhysBase, img.readPhys)
-		if img.tablesErr != nil {
-			img.tables = img.qemuTables()
-		}
 		if img.infoErr != nil {
 			img.tablesErr = fmt.Errorf("%w (%w)", img.tablesErr, img.infoErr)
 		}
@@ -109,8 +114,8 @@ func (img *Image) Live() bool { return img.live }
 // Source is the file's name.
 func (img *Image) Source() string { return img.source }
 
-// VMCoreInfo is the kernel's note about itself, nil where the file has none that
-// can be read. Then only addresses within virtual segments can be read.
+// VMCoreInfo is the kernel's note about itself, from the file or else, where a dump has none
+// that can be read, from the memory in it; nil where neither has it.
 func (img *Image) VMCoreInfo() *VMCoreInfo { return img.info }
 
 // Remarks are what a user should know of the file before trusting that it has an
@@ -145,6 +150,9 @@ func (img *Image) ReadMem(addr Addr, buf []byte) error {
 
 // readSome fills a leading part of buf, which is not empty, and returns its length.
 func (img *Image) readSome(addr uint64, buf []byte) (int, error) {
+	if img.saved != nil {
+		return img.saved.read(addr, buf)
+	}
 	if s := img.virt.Segments.Find(addr); s != nil {
 		n := s.Part(addr, len(buf))
 		if err := img.virt.Read(s, addr, buf, n); err != nil || !img.live {
@@ -200,7 +208,7 @@ func (img *Image) walk(addr uint64) (phys, run uint64, err error) {
 		return img.tables.translate(addr)
 	}
 	if img.snapshot != nil {
-		return 0, 0, img.snapshot.fault(addr)
+		return 0, 0, img.snapshotFault(addr)
 	}
 	return 0, 0, &Fault{Addr: addr, Len: 1, Reason: Unmapped, Detail: img.tablesErr.Error()}
 }
@@ -233,6 +241,10 @@ func (img *Image) PhysRanges() iter.Seq2[PhysAddr, uint64] { return img.phys.Ran
 func (img *Image) Translate(addr Addr) (PhysAddr, error) {
 	if s := img.virt.Segments.Find(uint64(addr)); s != nil && s.Phys != dump.UnknownPhys {
 		return PhysAddr(s.Phys + (uint64(addr) - s.Start)), nil
+	}
+	if img.saved != nil {
+		phys, err := img.saved.translate(uint64(addr))
+		return PhysAddr(phys), err
 	}
 	phys, _, err := img.walk(uint64(addr))
 	return PhysAddr(phys), err

@@ -23,6 +23,9 @@ func (img *Image) Symbols() (SymbolTable, error) {
 }
 
 func (img *Image) openSymbols() (SymbolTable, error) {
+	if img.foundSyms != nil {
+		return img.foundSyms, nil
+	}
 	var inMemory error
 	if _, ok := img.info.Symbol("kallsyms_names"); ok {
 		table, err := OpenKallsyms(img, img.info)

@@ -82,6 +82,8 @@ func FuzzKdump(f *testing.F) {
 	}
 	k := testKdump{version: 4, ram: dumptest.Pages(9), start: 2, end: 8, notes: []testNote{{"CORE", []byte("x")}}}
 	f.Add(k.bytes(f))
+	known := encodeSavedMap([]savedRange{{testKernel, testKernel + 99, 0x1000}, {testKernel + 1<<20, testKernel + 1<<20 + 99, strayPlace | PageSize}}, nil)
+	f.Add(testSavedKdump(f, `{"version":2,"redacted":true}`, known, true))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		img, err := openBytes(append([]byte(kdump.Magic), file[min(len(file), len(kdump.Magic)):]...))
 		if err != nil {

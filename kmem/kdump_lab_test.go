@@ -11,7 +11,8 @@ import (
 
 // TestLabFormats compares dumps of one memory, page by page: what the lab leaves in
 // SERIES/formats is the memory of SERIES/incident.elf, and what makedumpfile made in
-// SERIES/vmcore-formats that of SERIES/vmcore.elf, as far as it kept it. Files named
+// SERIES/vmcore-formats that of SERIES/vmcore.elf, as far as it kept it, compressed as a
+// whole in SERIES/packed. SERIES/noinfo has dumps without VMCOREINFO. Files named
 // NAME.part1 and so on are the parts of one. A dump whose name begins with
 // "incomplete" may lack pages, and has to say so.
 func TestLabFormats(t *testing.T) {
@@ -19,7 +20,9 @@ func TestLabFormats(t *testing.T) {
 	if dir == "" {
 		t.Skip("KINSPECT_LAB_RESULTS is not set: the lab runs this on its dumps")
 	}
-	for formats, whole := range map[string]string{"formats": "incident.elf", "vmcore-formats": "vmcore.elf"} {
+	for formats, whole := range map[string]string{
+		"formats": "incident.elf", "vmcore-formats": "vmcore.elf", "packed": "vmcore.elf", "noinfo": "noinfo/whole.elf",
+	} {
 		files, err := filepath.Glob(filepath.Join(dir, "*", formats, "*"))
 		if err != nil {
 			t.Fatal(err)
@@ -31,7 +34,7 @@ func TestLabFormats(t *testing.T) {
 		}
 		for name, files := range dumps {
 			series := filepath.Base(filepath.Dir(filepath.Dir(name)))
-			t.Run(series+"/"+filepath.Base(name), func(t *testing.T) {
+			t.Run(series+"/"+formats+"/"+filepath.Base(name), func(t *testing.T) {
 				compareDumps(t, files, filepath.Join(dir, series, whole))
 			})
 		}
@@ -55,8 +58,11 @@ func compareDumps(t *testing.T, files []string, whole string) {
 	if (len(img.Remarks()) > 0) != incomplete {
 		t.Errorf("remarks %q", img.Remarks())
 	}
-	if got, want := img.VMCoreInfo().Release(), want.VMCoreInfo().Release(); got != want {
-		t.Errorf("release %q, want %q", got, want)
+	switch info, have := want.VMCoreInfo(), img.VMCoreInfo(); {
+	case (info == nil) != (have == nil):
+		t.Errorf("VMCOREINFO %v, want %v", have, info)
+	case info != nil && have.Release() != info.Release():
+		t.Errorf("release %q, want %q", have.Release(), info.Release())
 	}
 	const chunk = 1 << 20
 	a, b := make([]byte, chunk), make([]byte, chunk)

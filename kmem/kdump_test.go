@@ -253,6 +253,24 @@ func TestKdumpCut(t *testing.T) {
 	}
 }
 
+// The machine's name in utsname says more than nothing only where it is another's.
+func TestKdumpMachine(t *testing.T) {
+	for _, name := range []string{"x86_64", "", "Unknown"} { // Unknown: QEMU 10.0
+		k := testKdump{flags: kdump.FlagZlib, ram: dumptest.Pages(60), vmcoreinfo: []byte("OSRELEASE=6.1\n")}
+		file := k.bytes(t)
+		clear(file[12+4*65 : 12+5*65])
+		copy(file[12+4*65:], name)
+		img, err := openBytes(file)
+		if err != nil {
+			t.Errorf("%q: %v", name, err)
+			continue
+		}
+		if got := img.VMCoreInfo().Release(); got != "6.1" {
+			t.Errorf("%q: release %q", name, got)
+		}
+	}
+}
+
 func TestKdumpRefuses(t *testing.T) {
 	le := binary.LittleEndian
 	put := func(at int, v uint64) func([]byte, kdumpLayout) {

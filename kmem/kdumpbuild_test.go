@@ -164,7 +164,7 @@ func openParts(files ...[]byte) (*Image, error) {
 		}
 		sources = append(sources, s)
 	}
-	return openSources(sources)
+	return openSources(sources, nil)
 }
 
 // sparseReader is a large file that is zero but for some ranges.

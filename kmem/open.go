@@ -22,7 +22,8 @@ func Open(path string, more ...string) (*Image, error) {
 type Progress = packed.Progress
 
 // OpenFiles is [Open] for the files of one dump, of which there is at least one. progress, which may
-// be nil, is called while a large file is unpacked.
+// be nil, is called while a large file is unpacked, and while one that does not say where its
+// kernel is is searched for it.
 func OpenFiles(paths []string, progress Progress) (*Image, error) {
 	if len(paths) == 0 {
 		return nil, errors.New("no dump is named")
@@ -39,7 +40,7 @@ func OpenFiles(paths []string, progress Progress) (*Image, error) {
 		}
 		sources = append(sources, s)
 	}
-	return openSources(sources)
+	return openSources(sources, progress)
 }
 
 // OpenReaderAt opens a dump of size bytes, as [Open] does; name stands for the
@@ -49,7 +50,7 @@ func OpenReaderAt(r io.ReaderAt, size int64, name string) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	return openSources([]*dumpSource{s})
+	return openSources([]*dumpSource{s}, nil)
 }
 
 func fileKind(m os.FileMode) string {

@@ -190,3 +190,5 @@ func (t *pageTables) noTable(addr uint64, level string, at uint64, err error) er
 func (t *pageTables) fault(addr uint64, reason Reason, detail string) error {
 	return &Fault{Addr: addr, Len: 1, Reason: reason, Detail: detail}
 }
+
+func le64(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }

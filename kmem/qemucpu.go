@@ -29,12 +29,13 @@ const (
 	userTable = 1 << 12
 )
 
-// qemuTables finds page tables by CR3 of the CPUs: of those that map what a CPU needs
-// the kernel for, the ones that map the most of it. It returns nil where there are none.
-func (img *Image) qemuTables() *pageTables {
+// cpuKernels finds page tables by CR3 of the CPUs: of those that map what a CPU needs
+// the kernel for, for each kernel the ones that map the most of it. There are two kernels where
+// one that had crashed has started another.
+func (img *Image) cpuKernels() []foundKernel {
 	var tried []uint64
-	var best *pageTables
-	most := 0
+	var found []foundKernel
+	var most []int
 	for i := range img.content.Notes {
 		n := &img.content.Notes[i]
 		if n.Name != qemuNote || n.Size < qemuCPUSize || len(tried) > maxRoots {
@@ -57,15 +58,22 @@ func (img *Image) qemuTables() *pageTables {
 			}
 			tried = append(tried, key)
 			t := &pageTables{phys: img.readPhys, root: root, physMask: ptePhysMask, levels: levels}
-			if !t.maps(word(qemuCPUIDT+16)) || !t.mapsText() {
+			text := t.textBase()
+			if !text.ok || !t.maps(word(qemuCPUIDT+16)) {
 				continue
 			}
-			if n := t.kernelEntries(); n > most {
-				best, most = t, n
+			// Two tables of one process map the same text, but not both all of it.
+			j := slices.IndexFunc(found, func(k foundKernel) bool { return k.tables.textBase().base == text.base })
+			if j < 0 {
+				j = len(found)
+				found, most = append(found, foundKernel{}), append(most, 0)
+			}
+			if n := t.kernelEntries(); n > most[j] {
+				found[j].tables, most[j] = t, n
 			}
 		}
 	}
-	return best
+	return slices.DeleteFunc(found, func(k foundKernel) bool { return k.tables == nil })
 }
 
 // maps reports whether a kernel address is mapped.
@@ -87,15 +95,4 @@ func (t *pageTables) kernelEntries() int {
 		}
 	}
 	return n
-}
-
-// mapsText looks for the kernel's text, which begins at a multiple of 2 MiB in the GiB
-// behind startKMap. Tables for programs have but an entry page of it.
-func (t *pageTables) mapsText() bool {
-	for at := uint64(startKMap); at < startKMap+1<<30; at += 1 << hugeShift {
-		if t.maps(at) {
-			return true
-		}
-	}
-	return false
 }

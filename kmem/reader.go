@@ -37,13 +37,15 @@ func ReadAddr(r Reader, addr Addr) (Addr, error) {
 }
 
 // ReadCString reads the NUL-terminated string at addr, without its NUL. It
-// reads no page that the string does not reach, and stops after limit bytes:
-// ok is false when there was no NUL among them. The bytes are the kernel's
+// reads no page that the string does not reach, and of a page little behind its end: a
+// redacted snapshot keeps what was read. It stops after limit bytes: ok is false when
+// there was no NUL among them. The bytes are the kernel's
 // own: escape them before a terminal sees them.
 func ReadCString(r Reader, addr Addr, limit int) (s string, ok bool, err error) {
 	var out []byte
 	for len(out) < limit {
-		n := min(limit-len(out), 64, int(PageSize-(addr&(PageSize-1))))
+		const piece = 16 // aligned, as allocated memory is
+		n := min(limit-len(out), int(piece-addr%piece))
 		chunk := make([]byte, n)
 		if err := r.ReadMem(addr, chunk); err != nil {
 			return string(out), false, err

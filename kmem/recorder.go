@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math/bits"
 	"slices"
 	"sync"
 )
@@ -24,7 +25,8 @@ const (
 // fails.
 type Recorder struct {
 	r     Reader
-	limit int // pages
+	limit int  // pages
+	exact bool // see KeepAskedOnly
 
 	mu     sync.RWMutex
 	pages  map[Addr]*recordedPage
@@ -35,6 +37,48 @@ type Recorder struct {
 type recordedPage struct {
 	data  *[PageSize]byte
 	parts []part // the bytes that are known, sorted and disjoint; nil: all
+	asked *askedBytes
+}
+
+// askedBytes has a bit for each byte of a page that somebody asked for.
+type askedBytes [PageSize / 64]uint64
+
+// add sets the bits of a range that is not empty.
+func (a *askedBytes) add(from, to int) {
+	first, last := from/64, (to-1)/64
+	for i := first; i <= last; i++ {
+		mask := ^uint64(0)
+		if i == first {
+			mask <<= from % 64
+		}
+		if i == last {
+			mask &= ^uint64(0) >> (63 - (to-1)%64)
+		}
+		a[i] |= mask
+	}
+}
+
+// parts are the ranges of set bits.
+func (a *askedBytes) parts() []part {
+	var out []part
+	for at := 0; at < PageSize; at++ {
+		if w := a[at/64] >> (at % 64); w == 0 {
+			at |= 63
+			continue
+		} else if at += bits.TrailingZeros64(w); at >= PageSize {
+			break
+		}
+		p := part{from: at}
+		for at < PageSize {
+			ones := bits.TrailingZeros64(^(a[at/64] >> (at % 64)))
+			if at += min(ones, 64-at%64); at%64 != 0 || ones == 0 {
+				break
+			}
+		}
+		p.to = at
+		out = append(out, p)
+	}
+	return out
 }
 
 // part is a range of bytes of a page, the end exclusive.
@@ -44,6 +88,13 @@ type part struct{ from, to int }
 func NewRecorder(r Reader) *Recorder {
 	return &Recorder{r: r, limit: maxRecorded / PageSize, pages: make(map[Addr]*recordedPage), faults: make(map[uint64]Fault)}
 }
+
+// KeepAskedOnly makes the recorder keep no more of its pages in the end than the bytes
+// that somebody asked for. It is called before the first read.
+func (rec *Recorder) KeepAskedOnly() { rec.exact = true }
+
+// AskedOnly reports whether [Recorder.KeepAskedOnly] was called.
+func (rec *Recorder) AskedOnly() bool { return rec.exact }
 
 // Pages is the number of pages that it holds so far.
 func (rec *Recorder) Pages() int {
@@ -73,14 +124,33 @@ func (rec *Recorder) ReadMem(addr Addr, buf []byte) error {
 	if _, ok := addr.End(uint64(len(buf))); !ok {
 		return &Fault{Addr: uint64(addr), Len: uint64(len(buf)), Reason: Unmapped, Detail: "the range passes the end of the address space"}
 	}
-	rec.mu.RLock()
-	ok := rec.serve(addr, buf)
-	rec.mu.RUnlock()
-	if ok {
-		return nil
+	if !rec.exact {
+		rec.mu.RLock()
+		ok := rec.serve(addr, buf)
+		rec.mu.RUnlock()
+		if ok {
+			return nil
+		}
 	}
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
+	err := rec.read(addr, buf)
+	if rec.exact {
+		n := uint64(len(buf))
+		if f := AsFault(err); f != nil && !f.Physical && f.Addr >= uint64(addr) {
+			n = min(n, f.Addr-uint64(addr)) // the fault is met again only behind what comes before it
+		} else if err != nil {
+			n = 0
+		}
+		rec.ask(addr, int(n))
+	}
+	return err
+}
+
+func (rec *Recorder) read(addr Addr, buf []byte) error {
+	if rec.serve(addr, buf) {
+		return nil
+	}
 	if err := rec.fetch(addr, uint64(len(buf))); err != nil {
 		return err
 	}
@@ -88,6 +158,21 @@ func (rec *Recorder) ReadMem(addr Addr, buf []byte) error {
 		return nil
 	}
 	return rec.fetchExact(addr, buf)
+}
+
+// ask remembers that a range was asked for, as far as it is known.
+func (rec *Recorder) ask(addr Addr, n int) {
+	for n > 0 {
+		from := int(addr - addr.Page())
+		to := min(from+n, PageSize)
+		if page := rec.pages[addr.Page()]; page != nil && page.has(from, to) {
+			if page.asked == nil {
+				page.asked = new(askedBytes)
+			}
+			page.asked.add(from, to)
+		}
+		n, addr = n-(to-from), addr.Add(int64(to-from))
+	}
 }
 
 // serve answers from the copies alone, if they have it all.
@@ -227,7 +312,18 @@ type recordedRange struct {
 	size uint64
 }
 
-// ranges returns all that was recorded, by address, neighbouring pages joined.
+// kept are the parts of a page that a snapshot holds; nil: all.
+func (rec *Recorder) kept(p *recordedPage) []part {
+	if !rec.exact {
+		return p.parts
+	}
+	if p.asked == nil { // it was fetched with a read that failed
+		return []part{}
+	}
+	return p.asked.parts()
+}
+
+// ranges returns what a snapshot holds, by address, neighbouring pages joined.
 func (rec *Recorder) ranges() []recordedRange {
 	rec.mu.RLock()
 	defer rec.mu.RUnlock()
@@ -247,11 +343,12 @@ func (rec *Recorder) ranges() []recordedRange {
 	}
 	for _, a := range addrs {
 		p := rec.pages[a]
-		if p.parts == nil {
+		parts := rec.kept(p)
+		if parts == nil {
 			add(a, p.data[:])
 			continue
 		}
-		for _, q := range p.parts {
+		for _, q := range parts {
 			add(a.Add(int64(q.from)), p.data[q.from:q.to:q.to])
 		}
 	}

@@ -10,20 +10,22 @@ import (
 	"time"
 )
 
-// A snapshot is an ELF core file with the pages that a command read as PT_LOADs of
-// virtual addresses (p_paddr unknown), the kernel's VMCOREINFO note, and two
-// notes of ours: noteSnapshot with a SnapshotInfo in JSON, and, where VMCOREINFO
-// does not lead to the kernel's own symbol table, noteSymbols with the text of
-// /proc/kallsyms, compressed with zstd.
+// A snapshot is a kdump-compressed dump (see snapshotkdump.go), or an ELF core file with the
+// ranges of memory that a command read as PT_LOADs of virtual addresses (p_paddr
+// unknown). Either has the kernel's VMCOREINFO note, and notes of ours: noteSnapshot with a
+// SnapshotInfo in JSON, and, where VMCOREINFO does not lead to the kernel's own symbol
+// table, noteSymbols with the text of /proc/kallsyms, compressed with zstd.
 const (
 	noteSnapshot = "KINSPECT"
 	noteSymbols  = "KINSPECT_SYMS"
 	// noteType is theirs: a number that no reader of cores takes for one of its own.
 	noteType = 0x4b494e53
 
-	// SnapshotVersion is the version of SnapshotInfo that this package writes. It
-	// reads all versions up to it.
-	SnapshotVersion = 1
+	// The versions of SnapshotInfo that this package writes; it reads all up to the
+	// last. What version 1 says of an ELF core is still all there is to say.
+	snapshotVersionELF   = 1
+	snapshotVersionKdump = 2
+	snapshotVersion      = snapshotVersionKdump
 
 	// maxSnapshotInfo and maxSymbolText bound the notes, in bytes, the latter unpacked.
 	maxSnapshotInfo = 16 << 20
@@ -37,6 +39,9 @@ type SnapshotInfo struct {
 	Taken   time.Time `json:"taken"`
 	Source  string    `json:"source"`  // the file that was read
 	Release string    `json:"release"` // of the kernel
+	// Redacted: of the pages that the command read only the bytes that it asked for
+	// are in the snapshot.
+	Redacted bool `json:"redacted,omitempty"`
 	// DefaultNetNS is the inode number of the network namespace that the command
 	// ran in; 0 where it is unknown.
 	DefaultNetNS uint64 `json:"default_netns,omitempty"`
@@ -61,20 +66,55 @@ func (s *SnapshotInfo) commandLine() string {
 	return strconv.Quote(line)
 }
 
-// fault answers for an address that the snapshot does not hold.
-func (s *SnapshotInfo) fault(addr uint64) *Fault {
+// recorded is the fault that a read at addr met when the snapshot was made, or nil.
+func (s *SnapshotInfo) recorded(addr uint64) *Fault {
 	i, ok := slices.BinarySearchFunc(s.Faults, addr, func(f Fault, addr uint64) int { return cmp.Compare(f.Addr, addr) })
-	if ok {
-		f := s.Faults[i]
-		return &f
+	if !ok {
+		return nil
 	}
-	return &Fault{Addr: addr, Len: 1, Reason: Filtered, Detail: "a snapshot holds only what its command read: " + s.commandLine()}
+	f := s.Faults[i]
+	return &f
+}
+
+// missing is the fault of what the snapshot does not hold. redacted: it holds other bytes of that page.
+func (s *SnapshotInfo) missing(addr uint64, redacted bool) *Fault {
+	f := &Fault{Addr: addr, Len: 1, Reason: Filtered, Detail: "a snapshot holds only what its command read: " + s.commandLine()}
+	if redacted {
+		f.Detail = "redacted when the snapshot was made: " + s.commandLine() + " did not ask for it"
+	}
+	return f
+}
+
+// snapshotFault answers for an address that a snapshot does not hold.
+func (img *Image) snapshotFault(addr uint64) *Fault {
+	if f := img.snapshot.recorded(addr); f != nil {
+		return f
+	}
+	redacted := false
+	if img.snapshot.Redacted {
+		page := uint64(Addr(addr).Page())
+		if img.saved != nil {
+			redacted = img.saved.touches(page)
+		} else {
+			redacted = img.virt.Segments.Touches(page, page+(PageSize-1))
+		}
+	}
+	return img.snapshot.missing(addr, redacted)
 }
 
 // readSnapshotInfo sets img.snapshot where the file is one.
 func (img *Image) readSnapshotInfo() error {
+	if img.live {
+		return nil
+	}
 	n := img.content.Note(noteSnapshot)
-	if n == nil || img.live {
+	if n == nil {
+		for i := range img.content.Notes {
+			// Without it nobody would know that some of the memory is not.
+			if n := &img.content.Notes[i]; n.Type == noteType {
+				return img.content.File.Errorf(n.Off, "damaged snapshot: its note of what was run is missing")
+			}
+		}
 		return nil
 	}
 	raw, err := img.content.File.ReadNote(n, maxSnapshotInfo)
@@ -85,8 +125,8 @@ func (img *Image) readSnapshotInfo() error {
 	if err := json.Unmarshal(raw, &info); err != nil {
 		return &FormatError{Source: img.source, Off: n.Off, What: "damaged snapshot: its note of what was run, when and on which kernel cannot be read"}
 	}
-	if info.Version > SnapshotVersion {
-		return &FormatError{Source: img.source, Off: n.Off, What: fmt.Sprintf("a snapshot of version %d: this kinspect reads up to %d, a newer one is needed", info.Version, SnapshotVersion)}
+	if info.Version > snapshotVersion {
+		return &FormatError{Source: img.source, Off: n.Off, What: fmt.Sprintf("a snapshot of version %d: this kinspect reads up to %d, a newer one is needed", info.Version, snapshotVersion)}
 	}
 	for i := range info.Faults {
 		f := &info.Faults[i]

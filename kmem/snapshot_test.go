@@ -52,13 +52,14 @@ func testSnapshot(t testing.TB) (*SnapshotContent, *Image) {
 }
 
 func TestSnapshotRoundTrip(t *testing.T) {
-	for _, name := range []string{"snap.elf", "snap.zst"} {
+	for name, format := range map[string]SnapshotFormat{"snap.elf": SnapshotELF, "snap.zst": SnapshotELF, "snap.kdump": SnapshotKdump, "snap.kdump.zst": SnapshotKdump} {
 		t.Run(name, func(t *testing.T) {
 			s, img := testSnapshot(t)
+			s.Image = img
 			s.Kallsyms = []byte("ffff888000000010 T start\nffff888000000020 t next\n")
 			path := filepath.Join(t.TempDir(), name)
 			for range 2 { // also over an old one
-				if err := WriteSnapshotFile(path, s); err != nil {
+				if err := WriteSnapshotFile(path, format, s); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -75,7 +76,10 @@ func TestSnapshotRoundTrip(t *testing.T) {
 			}
 			defer snap.Close()
 			want := s.Info
-			want.Version = SnapshotVersion
+			want.Version = snapshotVersionELF
+			if format == SnapshotKdump {
+				want.Version = snapshotVersionKdump
+			}
 			want.Faults = s.Memory.sortedFaults()
 			if got := snap.Snapshot(); !reflect.DeepEqual(*got, want) {
 				t.Errorf("got  %+v\nwant %+v", *got, want)
@@ -100,7 +104,12 @@ func TestSnapshotRoundTrip(t *testing.T) {
 			if f := AsFault(err); f == nil || f.Reason != Filtered || f.Len != 8 || !strings.Contains(f.Detail, `"explain bond0"`) {
 				t.Errorf("%v", err)
 			}
-			if _, err := snap.Translate(testKernel); AsFault(err) == nil {
+			// Physical memory is there in one of the formats alone, and as much as was read.
+			phys, err := snap.Translate(testKernel)
+			if (err == nil) != (format == SnapshotKdump) || err == nil && phys != 15*PageSize {
+				t.Errorf("%v, %v", phys, err)
+			}
+			if err := snap.ReadPhys(15*PageSize, make([]byte, 8)); (err == nil) != (format == SnapshotKdump) {
 				t.Error(err)
 			}
 			if err := snap.ReadPhys(0, make([]byte, 8)); AsFault(err) == nil {
@@ -148,7 +157,7 @@ func TestSnapshotLayout(t *testing.T) {
 	var files [2]seekBuffer
 	for i := range files {
 		s, _ := testSnapshot(t)
-		if err := WriteSnapshot(&files[i], s); err != nil {
+		if err := WriteSnapshot(&files[i], SnapshotELF, s); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -192,7 +201,7 @@ func TestSnapshotManySegments(t *testing.T) {
 		rec.pages[Addr(testKernel+i*2*PageSize)] = &recordedPage{data: &[PageSize]byte{byte(i), byte(i >> 8), 2: byte(i >> 16)}, parts: []part{{0, 8}}}
 	}
 	file := seekBuffer{b: make([]byte, 0, 280<<20)}
-	if err := WriteSnapshot(&file, &SnapshotContent{Memory: rec}); err != nil {
+	if err := WriteSnapshot(&file, SnapshotELF, &SnapshotContent{Memory: rec}); err != nil {
 		t.Fatal(err)
 	}
 	img, err := openBytes(file.b)
@@ -217,12 +226,12 @@ func TestWriteSnapshotFileRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{dir: "is a directory", link: "symbolic link", os.DevNull: "device", filepath.Join(dir, "none", "x"): "no such file"} {
-		if err := WriteSnapshotFile(path, s); err == nil || !strings.Contains(err.Error(), want) {
+		if err := WriteSnapshotFile(path, SnapshotELF, s); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
 	s.Info.Facts = map[string]json.RawMessage{"bad": json.RawMessage("{")}
-	if err := WriteSnapshotFile(filepath.Join(dir, "x"), s); err == nil {
+	if err := WriteSnapshotFile(filepath.Join(dir, "x"), SnapshotELF, s); err == nil {
 		t.Error("invalid facts were written")
 	}
 	if left, _ := os.ReadDir(dir); len(left) != 1 {

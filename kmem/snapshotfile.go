@@ -16,6 +16,8 @@ import (
 
 	"github.com/go-delve/delve/pkg/elfwriter"
 	"github.com/klauspost/compress/zstd"
+
+	"kinspect/kmem/kdump"
 )
 
 // SnapshotContent is what a snapshot is written from.
@@ -25,15 +27,30 @@ type SnapshotContent struct {
 	// Kallsyms is the text of /proc/kallsyms, for kernels whose VMCOREINFO does
 	// not lead to their own tables; else nil.
 	Kallsyms []byte
-	// Memory is all memory that the snapshot holds.
+	// Memory is all memory that the snapshot holds. Info.Redacted is filled in from it.
 	Memory *Recorder
+	// Image is what Memory recorded from, for its page tables, and Symbols are the kernel's,
+	// to add what other tools need. The ELF format does without both.
+	Image   *Image
+	Symbols SymbolTable
+	// Remark is set by writing: what a user should know of the file, a line, or "".
+	Remark string
 }
 
-// WriteSnapshotFile writes a snapshot to a file, compressed with zstd where its
-// name ends in ".zst". It holds kernel memory, so only its owner may read it. The file
+// SnapshotFormat is the format of a snapshot's file.
+type SnapshotFormat string
+
+// The formats.
+const (
+	SnapshotKdump SnapshotFormat = "kdump"
+	SnapshotELF   SnapshotFormat = "elf"
+)
+
+// WriteSnapshotFile writes a snapshot to a file. Where its name ends in ".zst" the whole is
+// compressed with zstd, and the pages of the kdump format are not. It holds kernel memory, so only its owner may read it. The file
 // appears whole or not at all; it replaces an old file, but nothing that is not
 // a regular file.
-func WriteSnapshotFile(path string, s *SnapshotContent) (err error) {
+func WriteSnapshotFile(path string, format SnapshotFormat, s *SnapshotContent) (err error) {
 	if st, err := os.Lstat(path); err == nil && !st.Mode().IsRegular() {
 		kind := fileKind(st.Mode())
 		if st.Mode()&os.ModeSymlink != 0 {
@@ -58,9 +75,9 @@ func WriteSnapshotFile(path string, s *SnapshotContent) (err error) {
 		}
 	}()
 	if strings.HasSuffix(path, ".zst") {
-		err = writePacked(temp, s)
+		err = writePacked(temp, format, s)
 	} else {
-		err = WriteSnapshot(temp, s)
+		err = WriteSnapshot(temp, format, s)
 	}
 	if err == nil {
 		err = temp.Close()
@@ -73,7 +90,7 @@ func WriteSnapshotFile(path string, s *SnapshotContent) (err error) {
 
 // writePacked writes a compressed snapshot. The plain one is made beside it, for
 // its header is completed last and a compressed stream cannot go back.
-func writePacked(out *os.File, s *SnapshotContent) error {
+func writePacked(out *os.File, format SnapshotFormat, s *SnapshotContent) error {
 	plain, err := os.CreateTemp(filepath.Dir(out.Name()), filepath.Base(out.Name())+".plain.*")
 	if err != nil {
 		return err
@@ -82,7 +99,12 @@ func writePacked(out *os.File, s *SnapshotContent) error {
 		_ = plain.Close()
 		_ = os.Remove(plain.Name())
 	}()
-	if err := WriteSnapshot(plain, s); err != nil {
+	if format == SnapshotKdump {
+		err = s.writeKdump(plain, kdump.Raw)
+	} else {
+		err = WriteSnapshot(plain, format, s)
+	}
+	if err != nil {
 		return err
 	}
 	size, err := plain.Seek(0, io.SeekEnd)
@@ -109,12 +131,30 @@ func newZstdWriter(w io.Writer) (*zstd.Encoder, error) {
 	return zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithEncoderConcurrency(1))
 }
 
-// WriteSnapshot writes an uncompressed snapshot to w, which is empty. The same
-// content gives the same bytes.
-func WriteSnapshot(w io.WriteSeeker, s *SnapshotContent) error {
-	notes, err := s.notes()
+// WriteSnapshot writes a snapshot to w, which is empty. The same content gives the same
+// bytes.
+func WriteSnapshot(w io.WriteSeeker, format SnapshotFormat, s *SnapshotContent) error {
+	switch format {
+	case SnapshotKdump:
+		return s.writeKdump(w, kdump.Zstd)
+	case SnapshotELF:
+		return s.writeELF(w)
+	}
+	return fmt.Errorf("no snapshot format %q: it is kdump or elf", string(format))
+}
+
+func (s *SnapshotContent) writeELF(w io.WriteSeeker) error {
+	own, err := s.ownNotes(snapshotVersionELF)
 	if err != nil {
 		return err
+	}
+	// elfwriter wants names with their NUL.
+	var notes []elfwriter.Note
+	if s.VMCoreInfo != nil {
+		notes = append(notes, elfwriter.Note{Name: "VMCOREINFO\x00", Data: s.VMCoreInfo.Raw()})
+	}
+	for _, n := range own {
+		notes = append(notes, elfwriter.Note{Type: noteType, Name: n.name + "\x00", Data: n.data})
 	}
 	out := &bufferedSeeker{w: w, buf: bufio.NewWriterSize(w, 1<<20)}
 	e := elfwriter.New(out, &elf.FileHeader{
@@ -172,10 +212,16 @@ func writeManyProgs(e *elfwriter.Writer, out *bufferedSeeker) {
 	}
 }
 
-// notes makes the notes. elfwriter wants names with their NUL.
-func (s *SnapshotContent) notes() ([]elfwriter.Note, error) {
+// ownNote is a note of ours.
+type ownNote struct {
+	name string
+	data []byte
+}
+
+// ownNotes makes the notes that both formats have.
+func (s *SnapshotContent) ownNotes(version int) ([]ownNote, error) {
 	info := s.Info
-	info.Version, info.Faults = SnapshotVersion, s.Memory.sortedFaults()
+	info.Version, info.Faults, info.Redacted = version, s.Memory.sortedFaults(), s.Memory.AskedOnly()
 	text, err := json.Marshal(&info)
 	if err != nil {
 		return nil, fmt.Errorf("snapshot: %w", err)
@@ -183,11 +229,7 @@ func (s *SnapshotContent) notes() ([]elfwriter.Note, error) {
 	if len(text) > maxSnapshotInfo {
 		return nil, fmt.Errorf("snapshot: %d bytes of facts about the host, more than %d", len(text), maxSnapshotInfo)
 	}
-	var notes []elfwriter.Note
-	if s.VMCoreInfo != nil {
-		notes = append(notes, elfwriter.Note{Name: "VMCOREINFO\x00", Data: s.VMCoreInfo.Raw()})
-	}
-	notes = append(notes, elfwriter.Note{Type: noteType, Name: noteSnapshot + "\x00", Data: text})
+	notes := []ownNote{{noteSnapshot, text}}
 	if len(s.Kallsyms) > 0 {
 		if len(s.Kallsyms) > maxSymbolText {
 			return nil, errors.New("snapshot: the symbols' text is too long")
@@ -196,7 +238,7 @@ func (s *SnapshotContent) notes() ([]elfwriter.Note, error) {
 		if err != nil {
 			return nil, err
 		}
-		notes = append(notes, elfwriter.Note{Type: noteType, Name: noteSymbols + "\x00", Data: enc.EncodeAll(s.Kallsyms, nil)})
+		notes = append(notes, ownNote{noteSymbols, enc.EncodeAll(s.Kallsyms, nil)})
 	}
 	return notes, nil
 }

@@ -123,7 +123,7 @@ func (files sourceFiles) Close() error {
 }
 
 // openSources opens the dump that the files are, and closes them where that fails.
-func openSources(files sourceFiles) (*Image, error) {
+func openSources(files sourceFiles, progress Progress) (*Image, error) {
 	img, err := imageOf(files)
 	if err != nil {
 		_ = files.Close()
@@ -133,6 +133,7 @@ func openSources(files sourceFiles) (*Image, error) {
 		img.remarks = append(img.remarks, s.remarks...)
 	}
 	img.closer = files
+	img.searchKernel(progress)
 	return img, nil
 }
 

@@ -3,7 +3,6 @@ package kmem
 import (
 	"bytes"
 	"debug/elf"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -64,7 +63,8 @@ func (f *SymbolFile) readELF(r io.ReaderAt) (err error) {
 		return errNoSymbols
 	}
 	f.sortAddrs()
-	f.buildID = elfBuildID(file)
+	f.elf = true
+	f.buildID = ELFBuildID(file)
 	if s, ok := f.Lookup("linux_banner"); ok {
 		f.banner = elfString(file, s.Addr)
 	}
@@ -119,28 +119,18 @@ func elfString(file *elf.File, at Addr) string {
 	return ""
 }
 
-// elfBuildID is the GNU build ID: a note of type 3, owner "GNU".
-func elfBuildID(file *elf.File) string {
-	const maxNotes = 64 << 10
+// ELFBuildID is the GNU build ID of an ELF file in hexadecimal, "" where it has none.
+func ELFBuildID(file *elf.File) string {
 	for _, s := range file.Sections {
-		if s.Type != elf.SHT_NOTE || s.Size > maxNotes {
+		if s.Type != elf.SHT_NOTE || s.Size > maxBuildNotes {
 			continue
 		}
 		data, err := s.Data()
 		if err != nil {
 			continue
 		}
-		for len(data) >= 12 {
-			name, desc := uint64(file.ByteOrder.Uint32(data)), uint64(file.ByteOrder.Uint32(data[4:]))
-			descAt := 12 + (name+3)&^3
-			next := descAt + (desc+3)&^3
-			if next > uint64(len(data)) {
-				break
-			}
-			if file.ByteOrder.Uint32(data[8:]) == 3 && string(data[12:12+name]) == "GNU\x00" {
-				return hex.EncodeToString(data[descAt : descAt+desc])
-			}
-			data = data[next:]
+		if id := gnuBuildID(data); id != "" {
+			return id
 		}
 	}
 	return ""

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-
-	"kinspect/kmem/packed"
 )
 
 // SymbolFile is a symbol table from a file: a System.map, a saved
@@ -24,44 +22,54 @@ type SymbolFile struct {
 	path    string
 	banner  string // vmlinux's linux_banner, "" where it is not known
 	buildID string // of vmlinux, in hexadecimal, or ""
+	elf     bool   // a vmlinux
+	placed  bool   // the addresses are a running kernel's: see Placed
 }
 
-// OpenSymbolFile reads the file whole, also one packed with zstd.
+// OpenSymbolFile reads the file whole, also one packed with zstd, gzip or xz.
 func OpenSymbolFile(path string) (*SymbolFile, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("cannot open the symbols: %w", err)
-	}
-	defer file.Close()
-	st, err := file.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("cannot open the symbols: %w", err)
-	}
-	if st.IsDir() {
-		return nil, fmt.Errorf("%s: not symbols but a directory", path)
-	}
 	f := &SymbolFile{procSymbols: newProcSymbols(path), path: path}
-	in := bufio.NewReaderSize(file, 64<<10) // a pipe, too
-	magic, _ := in.Peek(4)
-	switch {
-	case bytes.Equal(magic, []byte("\x7fELF")):
-		err = f.readELF(file)
-	case bytes.Equal(magic, packed.ZstdMagic):
-		var data []byte
-		if data, err = packed.Zstd(file, st.Size(), maxSymbolText); err == nil {
-			if bytes.HasPrefix(data, []byte("\x7fELF")) {
-				err = f.readELF(bytes.NewReader(data))
-			} else {
-				err = f.readText(bytes.NewReader(data))
-			}
-		}
-	default:
-		err = f.readText(in)
+	var err error
+	if st, serr := os.Stat(path); serr == nil && (st.Mode()&os.ModeNamedPipe != 0 || st.Mode().IsRegular() && st.Size() == 0) {
+		err = f.readStream()
+	} else {
+		err = f.readFile()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, err
 	}
 	return f, nil
+}
+
+func (f *SymbolFile) readFile() error {
+	file, err := OpenSideFile(f.path, "symbols")
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if bytes.Equal(file.Magic, []byte("\x7fELF")) {
+		err = f.readELF(file)
+	} else {
+		err = f.readText(io.NewSectionReader(file, 0, min(file.Size, maxSymbolText)))
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.path, err)
+	}
+	return nil
+}
+
+// readStream reads text alone, such as that of <(ssh host cat /proc/kallsyms), or of
+// /proc/kallsyms itself, whose size is 0.
+func (f *SymbolFile) readStream() error {
+	file, err := os.Open(f.path)
+	if err != nil {
+		return fmt.Errorf("cannot open the symbols: %w", err)
+	}
+	defer file.Close()
+	if err := f.readText(io.LimitReader(file, maxSymbolText)); err != nil {
+		return fmt.Errorf("%s: %w", f.path, err)
+	}
+	return nil
 }
 
 // errNoSymbols is the error of a file that names nothing.
@@ -88,6 +96,53 @@ func (f *SymbolFile) readText(r io.Reader) error {
 		return errNoSymbols
 	}
 	return nil
+}
+
+// linkedAt is where the image begins before KASLR moves it: startKMap and
+// CONFIG_PHYSICAL_START, which nobody changes.
+const linkedAt = startKMap + 16<<20
+
+// LinkTime reports whether the addresses are those that the kernel was linked at, and the
+// kernel one that KASLR moves when it boots: then none of its addresses is to be looked up
+// here before [SymbolFile.Placed]. Of symbols of modules there are none in such a file, and
+// a copy of /proc/kallsyms begins elsewhere, but for a kernel booted with nokaslr.
+func (f *SymbolFile) LinkTime() bool {
+	if f.placed || f.HasModules() {
+		return false
+	}
+	text, ok := f.Lookup("_text")
+	if !ok {
+		text, ok = f.Lookup("_stext")
+	}
+	if !ok || text.Addr != linkedAt && !f.elf {
+		return false
+	}
+	// What comes with CONFIG_RANDOMIZE_BASE: arch/x86/mm/kaslr.c, arch/x86/lib/kaslr.c,
+	// arch/x86/kernel/module.c (3.14 and later).
+	for _, name := range []string{"kernel_randomize_memory", "kaslr_get_random_long", "module_load_offset"} {
+		if _, ok := f.Lookup(name); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// Placed is the table with the addresses of a kernel that KASLR moved by offset, which a kernel
+// prints when it panics ("Kernel Offset") and tells in VMCOREINFO (KERNELOFFSET).
+func (f *SymbolFile) Placed(offset uint64) (*SymbolFile, error) {
+	if offset%kernelAlign != 0 || offset >= kernelMapEnd-startKMap {
+		return nil, fmt.Errorf("KASLR does not move a kernel by %#x, but by a multiple of 2 MiB below 1 GiB", offset)
+	}
+	text, ok := f.Lookup("_text")
+	switch {
+	case f.HasModules():
+		return nil, fmt.Errorf("%s names symbols of modules: its addresses are a running kernel's already", f.path)
+	case ok && !f.elf && text.Addr != linkedAt:
+		return nil, fmt.Errorf("%s begins at %v, and a kernel is linked at %v: its addresses are a running kernel's already", f.path, text.Addr, Addr(linkedAt))
+	}
+	m := f.moved(int64(offset))
+	m.placed = true
+	return m, nil
 }
 
 // HasModules reports whether the file names symbols of modules.

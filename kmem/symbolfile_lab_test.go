@@ -44,6 +44,19 @@ func TestLabSymbolFiles(t *testing.T) {
 			case same:
 				compareOwn(t, img, m)
 			}
+			// The same by the memory alone.
+			found, err := f.findFit(img, img.tables)
+			switch {
+			case same && err != nil:
+				t.Errorf("%s on %s, without VMCOREINFO: %v", name, dump, err)
+			case !same && err == nil:
+				t.Errorf("%s fits %s without VMCOREINFO", name, dump)
+			case same:
+				a, _ := found.Lookup("init_net")
+				if b, ok := m.Lookup("init_net"); !ok || a != b {
+					t.Errorf("%s on %s: init_net %+v and %+v", name, dump, a, b)
+				}
+			}
 			_ = img.Close()
 		}
 	}

@@ -230,7 +230,7 @@ func TestSymbolFileFor(t *testing.T) {
 		{"another address", mapText(linked()), movedInfo(t, 0, "ae000110", "ae000118"), memory(fakeWords), "init_uts_ns would be at", ErrOtherKernel},
 		{"an odd distance", mapText(linked()), movedInfo(t, 0, "ad000000", "ad100000"), memory(fakeWords), "multiples of 2 MiB", ErrOtherKernel},
 		{"hardly any VMCOREINFO", mapText(linked()), movedInfo(t, 0, "SYMBOL(prb)", "x", "SYMBOL(linux_banner)", "y", "SYMBOL(same)", "z"), memory(fakeWords), "only 2 of those", nil},
-		{"no VMCOREINFO", mapText(linked()), nil, memory(fakeWords), "no VMCOREINFO", nil},
+		{"no VMCOREINFO", mapText(linked()), nil, memory(fakeWords), "there is no \"Linux\"", ErrOtherKernel},
 		{"no _stext", []byte("ffffffff81000000 T _text\n"), movedInfo(t, 0), memory(fakeWords), "no _stext", nil},
 	} {
 		f, err := openSymbols(t, c.data)

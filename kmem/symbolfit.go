@@ -28,11 +28,12 @@ const kernelAlign = 2 << 20
 //     build and time, is what the file has. Where memory has no banner, a build ID
 //     or ten symbols must agree instead.
 //
-// The build ID alone does not refuse: see [VMCoreInfo.BuildID].
+// The build ID alone does not refuse: see [VMCoreInfo.BuildID]. Where info is nil the image
+// is found by its banner, and symbols have to agree with more of it.
 func (f *SymbolFile) For(r Reader, info *VMCoreInfo) (*SymbolFile, error) {
 	const enough, plenty = 3, 10
 	if info == nil {
-		return nil, fmt.Errorf("%s: whether these symbols are this kernel's cannot be told: it has no VMCOREINFO", f.path)
+		return f.findFit(r, nil)
 	}
 	want, ok := info.Symbol("_stext")
 	if !ok {
@@ -90,7 +91,7 @@ func (f *SymbolFile) moved(shift int64) *SymbolFile {
 	if shift != 0 {
 		source += fmt.Sprintf(", moved by %#x", shift)
 	}
-	m := &SymbolFile{procSymbols: newProcSymbols(source), path: f.path, banner: f.banner, buildID: f.buildID}
+	m := &SymbolFile{procSymbols: newProcSymbols(source), path: f.path, banner: f.banner, buildID: f.buildID, elf: f.elf}
 	for i := range uint32(f.n) {
 		s := *f.sym(i)
 		if s.module != 0 {
@@ -150,7 +151,15 @@ func readString(r Reader, at Addr, limit int) (string, error) {
 // UseSymbols makes the image's symbols those of a file, which is verified first
 // (see [SymbolFile.For]). It must be called before [Image.Symbols].
 func (img *Image) UseSymbols(f *SymbolFile) error {
-	table, err := f.For(img, img.info)
+	var table *SymbolFile
+	var err error
+	if img.info == nil {
+		if table, err = f.findFit(img, img.tables); err == nil && img.tables != nil {
+			img.info = infoFromMemory(table, img.tables)
+		}
+	} else {
+		table, err = f.For(img, img.info)
+	}
 	if err != nil {
 		return err
 	}

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"fmt"
 
-	"github.com/klauspost/compress/zstd"
-
 	"kinspect/expr/check"
 	"kinspect/kmem"
 	"kinspect/testdata/snapshots"
@@ -46,16 +44,7 @@ func (a *app) demo([]string) (int, error) {
 }
 
 func (a *app) openDemo() (*target, error) {
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
-	if err != nil {
-		return nil, err
-	}
-	defer dec.Close()
-	raw, err := dec.DecodeAll(snapshots.Incident, nil)
-	if err != nil {
-		return nil, fmt.Errorf("the embedded snapshot: %w", err)
-	}
-	img, err := kmem.OpenReaderAt(bytes.NewReader(raw), int64(len(raw)), "embedded snapshot")
+	img, err := kmem.OpenReaderAt(bytes.NewReader(snapshots.Incident), int64(len(snapshots.Incident)), "embedded snapshot")
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,8 @@ const flagHelp = `flags, before or after the command:
                  kdump-compressed, also flattened, .zst, .gz, .xz); a split
                  dump's files one by one: --core A --core B
   --symbols FILE symbols from a System.map, a saved /proc/kallsyms or a vmlinux
-  --btf FILE     types from a copy of /sys/kernel/btf/vmlinux, or a vmlinux
+  --btf FILE     types from a copy of /sys/kernel/btf/vmlinux, or a vmlinux; both
+                 files also as .zst, .gz, .xz; another kernel's are refused
   --netns X      look in this network namespace: a name of ip netns, a process,
                  an inode number, init_net, or all
   --json         print one JSON object
@@ -39,7 +40,7 @@ func (a *app) help(args []string) (int, error) {
 		"  kinspect --core vmcore explain\n",
 		"  kinspect sym --symbols System.map 0xffffffff81459d10\n",
 		"  kinspect --core vmcore search --u64 init_net\n",
-		"  kinspect snapshot -o bond0.elf.zst -- explain bond0\n",
+		"  kinspect snapshot -o bond0.kdump -- explain bond0\n",
 		"\nkinspect help COMMAND tells more of one, kinspect help eval of expressions\n")
 	return exitFine, nil
 }
@@ -71,11 +72,20 @@ var commandHelp = map[string]struct{ examples, exits string }{
 		"0 something takes the frame; 1 nothing takes it; 2 no answer, or one in part",
 	},
 	"snapshot": {
-		`  kinspect snapshot -o bond0.elf.zst -- explain bond0
-  kinspect snapshot -o drops.elf -- eval "netdevs() | map(.rx_dropped)" "cpus()"
-  kinspect --core bond0.elf.zst explain bond0
+		`  kinspect snapshot -o bond0.kdump -- explain bond0
+  kinspect snapshot -o bond0.kdump --redact -- explain bond0
+  kinspect snapshot -o drops.elf --format elf -- eval "netdevs() | map(.rx_dropped)" "cpus()"
+  kinspect --core bond0.kdump explain bond0
 COMMAND is eval, explain or handler. The file holds memory of the kernel, and its
 symbols and types whole: other questions work on it as far as that memory goes.
+  --format kdump  kdump-compressed, which is the default: crash --minimal and drgn
+                  open it, too
+  --format elf    an ELF core with virtual addresses, several times larger
+  --redact        of the pages that COMMAND read, keep the bytes that it asked for
+                  and make all others zeros. What the answer says stays, and so do
+                  names of modules and network namespaces, and the command line
+A name that ends in .zst packs the file as a whole, smaller still: unpack it for
+crash and drgn (zstd -d).
 `,
 		"those of COMMAND; 2 also where the file could not be written",
 	},
@@ -107,7 +117,9 @@ does not hold is not searched, and the last lines tell how much that is.
 	"sym": {
 		`  kinspect sym --symbols System.map 0xffffffff81459d10     what is at an address
   kinspect sym --symbols kallsyms.txt ip_rcv+0x1f          where a function is
+  kinspect sym --symbols System.map --kaslr-offset 0x1c000000 ADDR   the kernel was moved by KASLR
   kinspect sym --around 5 bond_handle_frame                of the running kernel, with its neighbours
+  kinspect --core vmcore sym 0xffffffffc01cd6a8            of a dump, modules included
 `,
 		"0 found; 1 not found; 2 no answer",
 	},

@@ -151,14 +151,17 @@ func (a *app) main(args []string) (int, error) {
 	if len(rest) < c.min || (c.max >= 0 && len(rest) > c.max) {
 		return exitFailed, usagef("usage: kinspect %s %s", c.name, c.args)
 	}
-	if a.options.output != "" && c.name != "snapshot" {
-		return exitFailed, usagef("-o belongs to snapshot: kinspect snapshot -o FILE -- COMMAND…")
+	if o := a.options; c.name != "snapshot" && (o.output != "" || o.format != "" || o.redact) {
+		return exitFailed, usagef("-o, --format and --redact belong to snapshot: kinspect snapshot -o FILE -- COMMAND…")
 	}
 	if a.options.around != "" && c.name != "sym" {
 		return exitFailed, usagef("--around belongs to sym: kinspect sym --around 10 ADDR")
 	}
 	if a.options.searchOptions != (searchOptions{}) && c.name != "search" {
 		return exitFailed, usagef("--bytes, --u64, --u32, --string, --mask, --align, --limit and --context belong to search: kinspect --core vmcore search --u64 init_net")
+	}
+	if a.options.kaslr != "" && c.name != "sym" {
+		return exitFailed, usagef("--kaslr-offset belongs to sym: kinspect sym --symbols System.map --kaslr-offset 0x1c000000 ADDR")
 	}
 	return c.run(a, rest)
 }

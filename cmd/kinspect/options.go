@@ -13,9 +13,12 @@ type options struct {
 	symbols string
 	btf     string
 	around  string
+	kaslr   string // --kaslr-offset
 	netns   string
 	output  string
 	searchOptions
+	format  string // of a snapshot
+	redact  bool
 	json    bool
 	help    bool
 	version bool
@@ -72,7 +75,7 @@ func (o *options) parse(args []string) ([]string, error) {
 // as well, it tells how to write one.
 func noFlag(arg string) error {
 	name := strings.TrimLeft(arg, "-")
-	if near := btf.Near(name, []string{"core", "netns", "symbols", "around", "output", "json", "help", "version", "bytes", "string", "mask", "align", "limit", "context"}); len(near) > 0 && len(name) > 2 {
+	if near := btf.Near(name, []string{"core", "netns", "symbols", "btf", "around", "kaslr-offset", "output", "json", "help", "version", "bytes", "string", "mask", "align", "limit", "context", "format", "redact"}); len(near) > 0 && len(name) > 2 {
 		return usagef("no flag %q: did you mean --%s?", arg, near[0])
 	}
 	if strings.HasPrefix(arg, "--") && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz-") == "" {
@@ -93,6 +96,8 @@ func (o *options) text(name string) *string {
 		return &o.btf
 	case "around":
 		return &o.around
+	case "kaslr-offset":
+		return &o.kaslr
 	case "netns":
 		return &o.netns
 	case "o", "output":
@@ -111,6 +116,8 @@ func (o *options) text(name string) *string {
 		return &o.align
 	case "limit":
 		return &o.limit
+	case "format":
+		return &o.format
 	}
 	return nil
 }
@@ -121,6 +128,8 @@ func (o *options) flag(name string) *bool {
 		return &o.json
 	case "context":
 		return &o.context
+	case "redact":
+		return &o.redact
 	case "h", "help":
 		return &o.help
 	case "V", "version":

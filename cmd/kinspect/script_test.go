@@ -8,7 +8,14 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+// childEnv makes the test's binary the program.
+const childEnv = "KINSPECT_TEST_CHILD"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(childEnv) != "" {
+		main()
+		return
+	}
 	testscript.Main(m, map[string]func(){"kinspect": main})
 }
 
@@ -30,7 +37,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exit": wantExit, "mangle": mangle, "extract": extract,
+			"exit": wantExit, "mangle": mangle, "extract": extract, "hide": hide, "pack": pack,
 		},
 	})
 }

@@ -2,13 +2,17 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strconv"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/ulikunitz/xz"
 
 	"kinspect/kmem"
 )
@@ -60,6 +64,47 @@ func extract(ts *testscript.TestScript, neg bool, args []string) {
 			fmt.Fprintf(&out, "%016x %c %s\n", uint64(s.Addr), s.Type, s.Name)
 		}
 	}
+	ts.Check(writeFile(ts.MkAbs(args[2]), out.Bytes()))
+}
+
+// hide unpacks a snapshot and renames its VMCOREINFO, so that it has none: hide IN OUT.
+func hide(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: hide IN OUT")
+	}
+	dec, err := zstd.NewReader(nil)
+	ts.Check(err)
+	defer dec.Close()
+	packed, err := os.ReadFile(args[0])
+	ts.Check(err)
+	data, err := dec.DecodeAll(packed, nil)
+	ts.Check(err)
+	if !bytes.Contains(data, []byte("VMCOREINFO\x00")) {
+		ts.Fatalf("%s has no VMCOREINFO", args[0])
+	}
+	ts.Check(writeFile(ts.MkAbs(args[1]), bytes.Replace(data, []byte("VMCOREINFO\x00"), []byte("VMCOREINFX\x00"), 1)))
+}
+
+// pack compresses a file: pack gz|zst|xz IN OUT.
+func pack(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: pack gz|zst|xz IN OUT")
+	}
+	var out bytes.Buffer
+	var w io.WriteCloser
+	var err error
+	switch args[0] {
+	case "gz":
+		w = gzip.NewWriter(&out)
+	case "zst":
+		w, err = zstd.NewWriter(&out)
+	default:
+		w, err = xz.NewWriter(&out)
+	}
+	ts.Check(err)
+	_, err = io.WriteString(w, ts.ReadFile(args[1]))
+	ts.Check(err)
+	ts.Check(w.Close())
 	ts.Check(writeFile(ts.MkAbs(args[2]), out.Bytes()))
 }
 

@@ -19,8 +19,16 @@ func (a *app) snapshot(args []string) (int, error) {
 	if file == "" {
 		return exitFailed, usagef("usage: kinspect snapshot -o FILE -- COMMAND…")
 	}
+	format := kmem.SnapshotKdump
+	switch a.options.format {
+	case "", "kdump":
+	case "elf":
+		format = kmem.SnapshotELF
+	default:
+		return exitFailed, usagef("--format is kdump or elf, not %q", a.options.format)
+	}
 	inner := &app{stdin: a.stdin, stdout: a.stdout, stderr: a.stderr, options: a.options, record: true}
-	inner.options.output = ""
+	inner.options.output, inner.options.format, inner.options.redact = "", "", false
 	// Behind the "--" flags are the command's, and may stand anywhere, too.
 	rest, err := inner.options.parse(args)
 	switch {
@@ -28,6 +36,8 @@ func (a *app) snapshot(args []string) (int, error) {
 		return exitFailed, err
 	case inner.options.output != "":
 		return exitFailed, usagef("-o goes before the --: kinspect snapshot -o FILE -- COMMAND…")
+	case inner.options.format != "" || inner.options.redact:
+		return exitFailed, usagef("--format and --redact go before the --: kinspect snapshot --redact -o FILE -- COMMAND…")
 	case len(rest) == 0:
 		return exitFailed, usagef("usage: kinspect snapshot -o FILE -- COMMAND…")
 	}
@@ -40,6 +50,7 @@ func (a *app) snapshot(args []string) (int, error) {
 	case inner.options.help:
 		return a.help(rest[:1])
 	}
+	inner.options.redact = a.options.redact
 	rest = rest[1:]
 	if len(rest) < c.min || (c.max >= 0 && len(rest) > c.max) {
 		return exitFailed, usagef("usage: kinspect snapshot -o FILE -- %s %s", c.name, c.args)
@@ -58,7 +69,8 @@ func (a *app) snapshot(args []string) (int, error) {
 		code = exitFailed
 	}
 	words := inner.options.words(c.name, rest)
-	if err := inner.target.save(file, words); err != nil {
+	remark, err := inner.target.save(file, format, words)
+	if err != nil {
 		return exitFailed, err
 	}
 	st, err := os.Stat(file)
@@ -71,12 +83,15 @@ func (a *app) snapshot(args []string) (int, error) {
 		again = commandLine([]string{"kinspect", "--core", file, c.name}) + ", with the same arguments"
 	}
 	fmt.Fprintf(a.stderr, "kinspect: wrote %s (%d KiB), which holds memory of this kernel: %s\n", value.Scrub(file), (st.Size()+1023)/1024, value.Scrub(again))
+	if remark != "" {
+		fmt.Fprintln(a.stderr, "kinspect: note:", remark)
+	}
 	return code, nil
 }
 
 // save writes what the target's recorder holds. Symbols and types are added whole,
 // so that other questions and completion work on the file as far as its memory goes.
-func (t *target) save(file string, command []string) error {
+func (t *target) save(file string, format kmem.SnapshotFormat, command []string) (remark string, err error) {
 	content := &kmem.SnapshotContent{
 		Info: kmem.SnapshotInfo{
 			Command: command, Taken: time.Now().UTC().Truncate(time.Second),
@@ -84,45 +99,48 @@ func (t *target) save(file string, command []string) error {
 		},
 		VMCoreInfo: t.image.VMCoreInfo(),
 		Memory:     t.memory,
+		Image:      t.image,
 	}
 	if ns, err := t.stack.DefaultNS(); err == nil {
 		content.Info.DefaultNetNS = ns.Inum
 	}
 	syms, err := t.kernel.Symbols()
 	if err != nil {
-		return fmt.Errorf("a snapshot needs the kernel's symbols: %w", err)
+		return "", fmt.Errorf("a snapshot needs the kernel's symbols: %w", err)
 	}
+	content.Symbols = syms
 	if tables, ok := syms.(*kmem.Kallsyms); ok {
-		for _, r := range tables.Ranges() {
-			if err := t.memory.AddRange(r.Addr, r.Len); err != nil {
-				return fmt.Errorf("copying the symbol tables: %w", err)
-			}
+		if err := t.memory.AddKallsyms(tables, content.VMCoreInfo); err != nil {
+			return "", fmt.Errorf("copying the symbol tables: %w", err)
 		}
 	} else if content.Kallsyms, err = t.image.SymbolText(); err != nil {
-		return fmt.Errorf("copying the symbols: %w", err)
+		return "", fmt.Errorf("copying the symbols: %w", err)
 	}
 	if t.kernel.TypesFile() == "" { // else the snapshot needs the file, too
 		start, size, err := t.kernel.BTFRange()
 		if err != nil {
-			return err
+			return "", err
 		}
 		if err := t.memory.AddRange(start, size); err != nil {
-			return fmt.Errorf("copying the kernel's types: %w", err)
+			return "", fmt.Errorf("copying the kernel's types: %w", err)
 		}
 	}
 	mods, err := t.kernel.ModuleBTFs()
 	if err != nil {
-		return fmt.Errorf("copying the modules' types: %w", err)
+		return "", fmt.Errorf("copying the modules' types: %w", err)
 	}
 	for _, m := range mods {
 		if err := t.memory.AddRange(m.Addr, m.Size); err != nil {
-			return fmt.Errorf("copying the types of module %s: %w", m.Module, err)
+			return "", fmt.Errorf("copying the types of module %s: %w", m.Module, err)
 		}
 	}
 	facts, err := t.facts.JSON()
 	if err != nil {
-		return err
+		return "", err
 	}
 	content.Info.Facts = map[string]json.RawMessage{host.FactsKey: facts}
-	return kmem.WriteSnapshotFile(file, content)
+	if err := kmem.WriteSnapshotFile(file, format, content); err != nil {
+		return "", err
+	}
+	return content.Remark, nil
 }

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"strconv"
+	"strings"
 
 	"kinspect/expr/symbol"
+	"kinspect/expr/value"
 	"kinspect/kmem"
 )
 
@@ -28,6 +31,11 @@ func (a *app) sym(args []string) (int, error) {
 	if err != nil {
 		return exitFailed, err
 	}
+	if !a.options.json {
+		for _, w := range r.Warnings {
+			fmt.Fprintln(a.stderr, "kinspect: note:", value.Scrub(w))
+		}
+	}
 	code := exitFinding
 	if r.Found {
 		code = exitFine
@@ -41,7 +49,19 @@ func (a *app) symbols() (symbol.Table, error) {
 		if err != nil {
 			return nil, err
 		}
+		if s := a.options.kaslr; s != "" {
+			offset, err := strconv.ParseUint(strings.TrimPrefix(strings.ToLower(s), "0x"), 16, 64)
+			if err != nil {
+				return nil, usagef("--kaslr-offset wants a hexadecimal number, with or without 0x")
+			}
+			if f, err = f.Placed(offset); err != nil {
+				return nil, err
+			}
+		}
 		return symbol.File(f), nil
+	}
+	if a.options.kaslr != "" {
+		return nil, usagef("--kaslr-offset is for a file of --symbols alone: an opened kernel tells it")
 	}
 	t, err := a.open()
 	if err != nil {

@@ -42,7 +42,7 @@ func (a *app) open() (*target, error) {
 
 // openFiles opens a dump, and shows how far it is unpacked.
 func (a *app) openFiles(files []string) (*kmem.Image, error) {
-	p := a.newProgress("unpacking")
+	p := a.newProgress("reading")
 	if p == nil {
 		return kmem.OpenFiles(files, nil)
 	}
@@ -75,6 +75,9 @@ func (a *app) use(img *kmem.Image) (*target, error) {
 	var memory kmem.Reader = img
 	if a.record {
 		t.memory, t.facts = kmem.NewRecorder(img), host.NewRecorder(facts)
+		if a.options.redact {
+			t.memory.KeepAskedOnly()
+		}
 		memory, facts = t.memory, t.facts
 	}
 	t.kernel = value.New(img, memory)

@@ -4,10 +4,9 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
-
-	"github.com/klauspost/compress/zstd"
 
 	"kinspect/expr/check"
 	"kinspect/expr/host"
@@ -20,19 +19,50 @@ import (
 // TestDamaged changes bytes all over a snapshot, from a fixed seed: whatever comes
 // of it, it must be an answer or an error, soon, and no panic.
 func TestDamaged(t *testing.T) {
-	packed, err := os.ReadFile(kernels.Path(t, "6.12"))
+	kdump, err := os.ReadFile(kernels.Path(t, "6.12"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	dec, err := zstd.NewReader(nil)
+	for name, good := range map[string][]byte{"kdump": kdump, "elf": elfSnapshot(t)} {
+		t.Run(name, func(t *testing.T) { damage(t, good) })
+	}
+}
+
+// elfSnapshot is the snapshot as an ELF core, in which damage meets memory itself and no
+// compressed page.
+func elfSnapshot(t *testing.T) []byte {
+	img := kernels.Open(t, "6.12")
+	rec := kmem.NewRecorder(img)
+	if !explainMemory(img, rec) {
+		t.Fatal("no answer from the whole snapshot")
+	}
+	syms, err := img.Symbols()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer dec.Close()
-	good, err := dec.DecodeAll(packed, nil)
+	if err := rec.AddKallsyms(syms.(*kmem.Kallsyms), img.VMCoreInfo()); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(filepath.Join(t.TempDir(), "snapshot.elf"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer f.Close()
+	content := &kmem.SnapshotContent{Info: *img.Snapshot(), VMCoreInfo: img.VMCoreInfo(), Memory: rec}
+	if err := kmem.WriteSnapshot(f, kmem.SnapshotELF, content); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(f.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !explainDamaged(raw) {
+		t.Fatal("no answer from the ELF core, undamaged")
+	}
+	return raw
+}
+
+func damage(t *testing.T, good []byte) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	bad := make([]byte, len(good))
 	rounds, answered := 120, 0
@@ -71,7 +101,11 @@ func explainDamaged(file []byte) (answered bool) {
 		return false
 	}
 	defer img.Close()
-	s := knet.New(value.New(img, img), host.None{})
+	return explainMemory(img, img)
+}
+
+func explainMemory(img *kmem.Image, memory kmem.Reader) (answered bool) {
+	s := knet.New(value.New(img, memory), host.None{})
 	nss, err := s.Namespaces()
 	if err != nil && len(nss) == 0 {
 		return false

@@ -112,6 +112,10 @@ func (r *Report) snapshot(s *kmem.SnapshotInfo) {
 	if !s.Taken.IsZero() {
 		when = s.Taken.UTC().Format("2006-01-02 15:04:05 UTC")
 	}
+	if s.Redacted {
+		r.add("snapshot", OK, "", "redacted, of %s, taken %s; it holds the bytes that that asked for", value.Printable(command), when)
+		return
+	}
 	r.add("snapshot", OK, "", "of %s, taken %s; it holds what that read", value.Printable(command), when)
 }
 

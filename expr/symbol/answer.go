@@ -17,6 +17,8 @@ type Table interface {
 	Each(yield func(kmem.Symbol) bool) error
 	// Explain says why an address belongs to nobody, or is "".
 	Explain(a kmem.Addr) string
+	// Warning says why no answer of the table may be right, or is "".
+	Warning() string
 	Source() string
 }
 
@@ -28,7 +30,9 @@ type Answer struct {
 	Matches []Match  `json:"matches"`
 	Around  []Match  `json:"around,omitempty"`
 	Notes   []string `json:"notes,omitempty"`
-	Source  string   `json:"source"`
+	// Warnings say why the answer may be wrong. Text leaves them out: they belong beside it.
+	Warnings []string `json:"warnings,omitempty"`
+	Source   string   `json:"source"`
 }
 
 // Match is an address and the symbol that holds it.
@@ -57,6 +61,9 @@ func Ask(t Table, q Query, around int) (*Answer, error) {
 		a.at(t, q.Addr, "")
 	} else if err := a.named(t, q); err != nil {
 		return nil, err
+	}
+	if w := t.Warning(); w != "" && a.Found {
+		a.Warnings = append(a.Warnings, w)
 	}
 	if around > 0 && len(a.Matches) > 0 {
 		if err := a.list(t, min(around, MaxAround)); err != nil {

@@ -26,13 +26,26 @@ func (t fileTable) Explain(a kmem.Addr) string {
 	}
 	low, high := t.f.Bounds()
 	if a >= low && a <= high {
+		if t.f.LinkTime() {
+			return "it lies between sections; and " + t.Warning()
+		}
 		return "it lies between sections"
 	}
 	s := fmt.Sprintf("%s names addresses from %s to %s", t.f.Source(), low, high)
+	if t.f.LinkTime() {
+		return s + ", and none of modules; " + t.Warning()
+	}
 	if !t.f.HasModules() {
 		s += ", and none of modules: /proc/kallsyms, saved as root on that host, names these, too; with KASLR, only one saved since its last boot"
 	}
 	return s
+}
+
+func (t fileTable) Warning() string {
+	if !t.f.LinkTime() {
+		return ""
+	}
+	return t.f.Source() + " has the addresses that the kernel was linked at, and KASLR moves this kernel when it boots: with --kaslr-offset 0x… (\"Kernel Offset\" of a panic, KERNELOFFSET of VMCOREINFO; 0 for nokaslr) or --core DUMP it answers for the one that ran, and so does its /proc/kallsyms in place of this file"
 }
 
 // Kernel is the table of an opened kernel and its modules.
@@ -52,6 +65,8 @@ type kernelTable struct {
 func (t kernelTable) At(a kmem.Addr) (kmem.Symbol, uint64, bool) { return t.k.SymbolAt(a) }
 func (t kernelTable) Source() string                             { return t.source }
 func (t kernelTable) Each(yield func(kmem.Symbol) bool) error    { return t.k.EachSymbol(yield) }
+
+func (t kernelTable) Warning() string { return "" }
 
 func (t kernelTable) Explain(a kmem.Addr) string {
 	if !a.IsKernel() {

@@ -233,7 +233,37 @@ func (m *Module) readSymbols() ([]kmem.Symbol, error) {
 			m.byName[s.Name] = i
 		}
 	}
+	m.showExported(out)
 	return out, nil
+}
+
+// showExported gives exported symbols capital letters, as /proc/kallsyms shows them
+// (kernel/kallsyms.c, s_show; the table has small ones): those whose entry __ksymtab_NAME
+// is among the module's syms. What is exported for GPL modules alone has a list of its own in
+// 6.12 and older, which does not count.
+func (m *Module) showExported(syms []kmem.Symbol) {
+	first, err := m.Value.UintPath("syms")
+	if err != nil {
+		return
+	}
+	n, err := m.Value.UintPath("num_syms")
+	if err != nil || n == 0 || n > maxModuleSymbols {
+		return
+	}
+	st, err := m.k.Struct("kernel_symbol")
+	if err != nil {
+		return
+	}
+	end := first + n*uint64(st.Size)
+	for i, s := range syms {
+		j, ok := m.byName["__ksymtab_"+s.Name]
+		if !ok || s.Type < 'a' || s.Type > 'z' {
+			continue
+		}
+		if at := uint64(syms[j].Addr); first <= at && at < end {
+			syms[i].Type -= 'a' - 'A'
+		}
+	}
 }
 
 func (m *Module) holds(a kmem.Addr) bool {

@@ -46,6 +46,9 @@ func NewFile(r io.ReaderAt, size int64, name string, cached bool) *File {
 // Uncache ends the use of the cache. Nobody may read meanwhile.
 func (f *File) Uncache() { f.cache = nil }
 
+// Cached reports whether the file has a cache.
+func (f *File) Cached() bool { return f.cache != nil }
+
 // ReaderAt is what the file is read from.
 func (f *File) ReaderAt() io.ReaderAt { return f.r }
 

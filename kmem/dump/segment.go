@@ -44,6 +44,12 @@ func (list Segments) Find(addr uint64) *Segment {
 	return nil
 }
 
+// Touches reports whether anything from first to last is in a segment.
+func (list Segments) Touches(first, last uint64) bool {
+	i := sort.Search(len(list), func(i int) bool { return list[i].Last >= first })
+	return i < len(list) && list[i].Start <= last
+}
+
 // NewSegments sorts segments and resolves overlaps: of several segments with
 // one address the better kind wins, then the lower order. (kexec's
 // vmcore describes the kernel's text twice: by itself and in its RAM.)

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/bits"
+	"runtime"
+	"sync"
+	"sync/atomic"
 
 	"kinspect/kmem/dump"
 )
@@ -25,48 +28,109 @@ const (
 	rankPages = rankLine * 8
 )
 
-// readBitmap counts a bitmap. Where memory is not 0, it is the offset of another
-// bitmap that must have all of its bits: stray tells a page that it lacks.
+// bitmapChunk is how much of a bitmap one core counts at a time, in bytes.
+const bitmapChunk = 256 << 10
+
+// readBitmap counts a bitmap, on all cores and without a look at holes of the file. Where
+// memory is not 0, it is the offset of another bitmap that must have all of its bits: stray
+// tells a page that it lacks.
 func readBitmap(f *dump.File, off, pages, memory uint64) (b *bitmap, stray int64, err error) {
-	b = &bitmap{f: f, off: off, pages: pages}
 	lines := (pages + rankPages - 1) / rankPages
-	const chunk = 256 << 10
-	size := lines * rankLine
-	buf, other := make([]byte, min(size, chunk)), []byte(nil)
-	if memory != 0 {
-		other = make([]byte, len(buf))
-	}
+	// The file is as long as that, or the headers would have been refused.
+	b = &bitmap{f: f, off: off, pages: pages, ranks: make([]uint64, lines+1)}
+	chunks := int((lines*rankLine + bitmapChunk - 1) / bitmapChunk)
+	var next atomic.Int64
+	var mu sync.Mutex
+	bad := chunks // the first chunk with an error, or a bit too many
 	stray = -1
-	var count uint64
-	for done := uint64(0); done < size; {
-		n := min(size-done, uint64(len(buf)))
-		// A flattened file has no more of the last block than there are pages.
-		inFile := min(n, (pages+7)/8-done)
-		if err := f.ReadFull(off+done, buf[:inFile]); err != nil {
-			return nil, 0, err
-		}
-		clear(buf[inFile:n])
-		clearFrom(buf[:n], pages-done*8)
-		if other != nil {
-			if err := f.ReadFull(memory+done, other[:inFile]); err != nil {
-				return nil, 0, err
+	work := func() {
+		c := bitmapCounter{b: b, memory: memory}
+		for {
+			i := int(next.Add(1)) - 1
+			if i >= chunks {
+				return
 			}
-			if i := lacks(buf[:n], other); i >= 0 && stray < 0 {
-				stray = int64(done*8) + int64(i)
+			lacking, cerr := c.count(uint64(i) * bitmapChunk)
+			if cerr == nil && lacking < 0 {
+				continue
 			}
-		}
-		// Only what was read is worth memory: the list grows with the file.
-		for line := range n / rankLine {
-			b.ranks = append(b.ranks, count)
-			count += popcount(buf[line*rankLine : (line+1)*rankLine])
-		}
-		if done += n; done == size {
-			b.tail = bytes.Clone(buf[n-rankLine : n])
+			mu.Lock()
+			if i < bad {
+				bad, stray, err = i, lacking, cerr
+			}
+			mu.Unlock()
+			next.Store(int64(chunks)) // those before are being counted
 		}
 	}
-	b.ranks = append(b.ranks, count)
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), chunks) - 1 {
+		wg.Go(work)
+	}
+	work()
+	wg.Wait()
+	if err != nil {
+		return nil, 0, err
+	}
+	for i := range lines {
+		b.ranks[i+1] += b.ranks[i]
+	}
 	return b, stray, nil
 }
+
+// bitmapCounter counts chunks, one at a time.
+type bitmapCounter struct {
+	b          *bitmap
+	memory     uint64
+	buf, other []byte
+}
+
+// count puts the number of bits of each line from the bitmap's byte at on, bitmapChunk at
+// most, behind the line's place in ranks. lacking is a page that the other bitmap lacks, or -1.
+func (c *bitmapCounter) count(at uint64) (lacking int64, err error) {
+	b := c.b
+	n := min(uint64(len(b.ranks)-1)*rankLine-at, bitmapChunk)
+	last := at+n == uint64(len(b.ranks)-1)*rankLine
+	// A flattened file has no more of the last block than there are pages.
+	inFile := min(n, (b.pages+7)/8-at)
+	if !last && b.f.Hole(b.off+at, n) {
+		return -1, nil
+	}
+	if c.buf == nil {
+		c.buf = make([]byte, bitmapChunk)
+	}
+	buf := c.buf[:n]
+	if err := b.f.ReadFull(b.off+at, buf[:inFile]); err != nil {
+		return -1, err
+	}
+	clear(buf[inFile:])
+	clearFrom(buf, b.pages-at*8)
+	if last {
+		b.tail = bytes.Clone(buf[n-rankLine:])
+	}
+	if bytes.Equal(buf, zeros[:n]) {
+		return -1, nil
+	}
+	line := at / rankLine
+	for ; len(buf) > 0; buf = buf[rankLine:] {
+		line++
+		b.ranks[line] = popcount(buf[:rankLine])
+	}
+	if c.memory == 0 {
+		return -1, nil
+	}
+	if c.other == nil {
+		c.other = make([]byte, bitmapChunk)
+	}
+	if err := b.f.ReadFull(c.memory+at, c.other[:inFile]); err != nil {
+		return -1, err
+	}
+	if i := lacks(c.buf[:n], c.other); i >= 0 {
+		return int64(at*8) + int64(i), nil
+	}
+	return -1, nil
+}
+
+var zeros [bitmapChunk]byte
 
 // clearFrom clears the bits of b from the n-th on.
 func clearFrom(b []byte, n uint64) {
@@ -126,11 +190,15 @@ func (b *bitmap) run(page, limit uint64) (uint64, error) {
 // same counts the pages from page on, limit at most, whose bit is want.
 func (b *bitmap) same(page, limit uint64, want bool) (uint64, error) {
 	for n := uint64(0); n < limit; {
+		at := (page + n) % rankPages
+		if i := (page + n) / rankPages; b.alike(i, want) {
+			n += rankPages - at // without a look at the file
+			continue
+		}
 		line, err := b.line(page + n)
 		if err != nil {
 			return n, err
 		}
-		at := (page + n) % rankPages
 		w := binary.LittleEndian.Uint64(line[at/64*8:])
 		if want {
 			w = ^w
@@ -146,6 +214,12 @@ func (b *bitmap) same(page, limit uint64, want bool) (uint64, error) {
 		}
 	}
 	return limit, nil
+}
+
+// alike reports whether all bits of a line are want, as its count tells.
+func (b *bitmap) alike(line uint64, want bool) bool {
+	n := b.ranks[line+1] - b.ranks[line]
+	return !want && n == 0 || want && n == rankPages
 }
 
 // line returns the bytes that hold a page's bit.

@@ -2,6 +2,9 @@ package kdump
 
 import (
 	"bytes"
+	"io"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"kinspect/kmem/dump"
@@ -45,5 +48,69 @@ func TestPageBitmap(t *testing.T) {
 	}
 	if b.count() != n {
 		t.Errorf("count %d, want %d", b.count(), n)
+	}
+}
+
+// A hole of a file counts as the zeros that it is.
+func TestBitmapHoles(t *testing.T) {
+	const pages = 64 * bitmapChunk * 8
+	bits := []uint64{7, 5*bitmapChunk*8 + 3, 5*bitmapChunk*8 + 4, 63*bitmapChunk*8 - 1, pages - 1}
+	for _, stray := range []int64{-1, int64(bits[1]), int64(pages - 1)} {
+		file, err := os.Create(filepath.Join(t.TempDir(), "holes"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		const size = 2 * pages / 8
+		if err := file.Truncate(size); err != nil {
+			t.Fatal(err)
+		}
+		for half := range uint64(2) {
+			set := make(map[uint64]byte)
+			for _, p := range bits {
+				if half == 0 || int64(p) != stray {
+					set[p/8] |= 1 << (p % 8)
+				}
+			}
+			for at, b := range set {
+				if _, err := file.WriteAt([]byte{b}, int64(half*pages/8+at)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for _, r := range []io.ReaderAt{file, struct{ io.ReaderAt }{file}} {
+			b, got, err := readBitmap(dump.NewFile(r, size, "test", true), 0, pages, pages/8)
+			if err != nil || got != stray {
+				t.Fatalf("stray %d, %v; want %d", got, err, stray)
+			}
+			if b.count() != uint64(len(bits)) && stray < 0 {
+				t.Errorf("%d bits", b.count())
+			}
+			for i, p := range bits {
+				if n, set, err := b.rank(p); stray < 0 && (n != uint64(i) || !set || err != nil) {
+					t.Errorf("page %d: %d %v %v", p, n, set, err)
+				}
+			}
+		}
+	}
+}
+
+// A bitmap of 1 TiB of memory without holes.
+func BenchmarkReadBitmap(b *testing.B) {
+	const pages = 1 << 28
+	path := filepath.Join(b.TempDir(), "bitmaps")
+	if err := os.WriteFile(path, bytes.Repeat([]byte{0xa5, 0xff}, pages/8), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer file.Close()
+	b.SetBytes(pages / 8 * 2)
+	for b.Loop() {
+		if _, _, err := readBitmap(dump.NewFile(file, pages/8*2, path, true), 0, pages, pages/8); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -1,4 +1,4 @@
-// Package kdump reads kdump-compressed dumps.
+// Package kdump reads and writes kdump-compressed dumps.
 //
 // Such a dump is what makedumpfile writes by default and QEMU in its
 // kdump formats: the physical pages that somebody thought worth keeping, each
@@ -109,6 +109,10 @@ type header struct {
 	notes      [2]uint64 // offset and size
 }
 
+// machines are the names for x86-64 in utsname. QEMU 10.0 writes Unknown, whatever it
+// dumps; what else the file says of the kernel has to tell then.
+var machines = map[string]bool{"x86_64": true, "": true, "Unknown": true}
+
 // parseHeader reads both headers and checks what they say against the file.
 func parseHeader(f *dump.File) (*header, error) {
 	head := make([]byte, headerSize)
@@ -121,7 +125,7 @@ func parseHeader(f *dump.File) (*header, error) {
 	switch {
 	case h.version&0xffff == 0 && h.version != 0:
 		return nil, f.Errorf(0, "a big-endian kdump file (%s): kinspect reads dumps of x86-64 kernels", clean(machine))
-	case len(machine) > 0 && string(machine) != "x86_64":
+	case !machines[string(machine)]:
 		return nil, f.Errorf(machineOffset, "a dump of another architecture, %s: kinspect reads x86-64", clean(machine))
 	case h.version < 0 || h.version > 0xff:
 		return nil, f.Errorf(8, "damaged kdump header: version %d", h.version)

@@ -55,7 +55,8 @@ var compressions = [...]compression{
 	{"xz", "xz -d", []byte("\xfd7zXZ\x00"), openXZ},
 }
 
-// Progress is told how many of a file's bytes have been unpacked.
+// Progress is told how many of a file's bytes have been unpacked, or how many bytes of its
+// memory have been searched.
 type Progress func(file string, done, size int64)
 
 // Unpacked is the content of a compressed file.

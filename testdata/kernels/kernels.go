@@ -24,7 +24,7 @@ func path(tb testing.TB, name string) string {
 	if !ok {
 		tb.Fatal("no caller: cannot find the snapshots")
 	}
-	return filepath.Join(filepath.Dir(here), "..", "snapshots", name+".elf.zst")
+	return filepath.Join(filepath.Dir(here), "..", "snapshots", name+".kdump")
 }
 
 // Open opens a series' snapshot of the incident until the test ends.

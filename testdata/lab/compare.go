@@ -12,8 +12,8 @@ import (
 type check struct {
 	name string
 	// at names the captures that the check belongs to: incident, scenarios,
-	// vmcore, wide; and "hostile", the end of the shared boot, where the host
-	// starts to refuse.
+	// vmcore, wide, noinfo; packed, for vmcore's dumps that take long to unpack; and
+	// "hostile", the end of the shared boot, where the host starts to refuse.
 	at []string
 	// on restricts the check to "live" or to "dump"; "" is both.
 	on string
@@ -35,6 +35,7 @@ type subjectContext struct {
 	subject
 	kernel  *kernel
 	capture string
+	file    string // the dump, under the kernel's results; "" live
 	facts   string // directory of the facts that belong to the capture
 	truth   *truth
 	guest   *guest // nil on a dump
@@ -49,13 +50,14 @@ type hostTools struct {
 }
 
 var checks = []check{
-	{name: "explain-bond0", at: []string{"incident", "vmcore", "wide"}, run: checkIncident},
-	{name: "truth", at: []string{"incident", "scenarios", "vmcore", "wide"}, run: checkTruth},
-	{name: "counters", at: []string{"incident", "scenarios", "vmcore", "wide"}, run: checkCounters},
+	{name: "explain-bond0", at: []string{"incident", "vmcore", "wide", "noinfo", "packed"}, run: checkIncident},
+	{name: "truth", at: []string{"incident", "scenarios", "vmcore", "wide", "noinfo"}, run: checkTruth},
+	{name: "counters", at: []string{"incident", "scenarios", "vmcore", "wide", "noinfo"}, run: checkCounters},
 	{name: "softnet", at: []string{"incident", "scenarios"}, run: checkSoftnet},
 	{name: "ptype", at: []string{"incident", "scenarios"}, run: checkPtype},
 	{name: "overview", at: []string{"scenarios"}, run: checkOverview},
 	{name: "snapshot", at: []string{"incident", "scenarios"}, run: checkSnapshot},
+	{name: "sym", at: []string{"incident", "scenarios", "vmcore", "wide"}, run: checkSym},
 	{name: "callers-namespace", at: []string{"incident"}, on: "live", run: checkCallersNamespace},
 	{name: "kptr-restrict", at: []string{"incident"}, on: "live", run: checkKptrRestrict},
 	{name: "not-root", at: []string{"hostile"}, on: "live", run: checkNotRoot},
@@ -66,9 +68,9 @@ var checks = []check{
 // compare runs all checks that fit, and returns what failed, a line or more
 // for each, and how many passed.
 func compare(c *subjectContext) (failures []error, passed int) {
-	on := "dump"
+	what := c.file
 	if c.live() {
-		on = "live"
+		what = c.capture + " live"
 	}
 	list := append(slices.Clone(checks), commandCheckList()...)
 	for _, k := range list {
@@ -76,7 +78,7 @@ func compare(c *subjectContext) (failures []error, passed int) {
 			continue
 		}
 		if err := k.run(c); err != nil {
-			failures = append(failures, fmt.Errorf("%s, %s %s: %s: %w", c.kernel.series, c.capture, on, k.name, err))
+			failures = append(failures, fmt.Errorf("%s, %s: %s: %w", c.kernel.series, what, k.name, err))
 			continue
 		}
 		passed++
@@ -117,12 +119,12 @@ type commandCheck struct {
 // the namespace "blue": its name live, its inode number on a dump, which has
 // no /run/netns.
 var commandChecks = []commandCheck{
-	{at: "incident vmcore wide", args: []string{"eval", "netdev('bond0').rx_dropped"}, stdout: []string{"48"}},
+	{at: "incident vmcore wide noinfo packed", args: []string{"eval", "netdev('bond0').rx_dropped"}, stdout: []string{"48"}},
 	{at: "incident", args: []string{"eval", "netdev('bond0').name"}, stdout: []string{"bond0"}},
-	{at: "incident vmcore wide", args: []string{"handler", "0x0004", "bond0"}, exit: 1, stdout: []string{"none"}},
+	{at: "incident vmcore wide noinfo packed", args: []string{"handler", "0x0004", "bond0"}, exit: 1, stdout: []string{"none"}},
 	{at: "incident", args: []string{"handler", "STP", "bond0"}, exit: 1, stdout: []string{"none"}},
 	{at: "incident", args: []string{"handler", "LLDP", "bond0"}, exit: 1, stdout: []string{"none"}},
-	{at: "incident vmcore wide", args: []string{"handler", "0x0800", "bond0"}, stdout: []string{"ip_rcv"}},
+	{at: "incident vmcore wide noinfo", args: []string{"handler", "0x0800", "bond0"}, stdout: []string{"ip_rcv"}},
 	{at: "incident", args: []string{"handler", "ARP", "bond0"}, stdout: []string{"arp_rcv"}},
 	{at: "incident", series: "!5.10", args: []string{"handler", "0x0800", "veth0"}, stdout: []string{"bond_handle_frame"}},
 	{at: "scenarios", args: []string{"handler", "LACP", "bond2"}, stdout: []string{"bond_3ad_lacpdu_recv"}, never: []string{"none: such a frame"}},

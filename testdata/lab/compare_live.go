@@ -42,7 +42,7 @@ func checkSnapshot(c *subjectContext) error {
 		return err
 	}
 	again := *c
-	again.subject = dumpSubject{ctx: c.host.ctx, kinspect: c.host.kinspect, core: file}
+	again.subject = dumpSubject{ctx: c.host.ctx, kinspect: c.host.kinspect, cores: []string{file}}
 	_, second, err := explain(again, device)
 	if err != nil {
 		return err

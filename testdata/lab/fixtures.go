@@ -36,13 +36,13 @@ var fixtures = map[string]struct{ kernels, questions []string }{
 }
 
 // writeFixture takes a capture's snapshot in the guest, live, and puts it into dir
-// as CAPTURE-SERIES.elf.zst, where fixtures has it.
+// as CAPTURE-SERIES.kdump, where fixtures has it.
 func (r *runner) writeFixture(ctx context.Context, g *guest, name, dir string) error {
 	f, ok := fixtures[name]
 	if !ok || !contains(f.kernels, r.kernel.series) {
 		return nil
 	}
-	const at = "/tmp/fixture.elf"
+	const at = "/tmp/fixture.kdump"
 	s := liveSubject{g}
 	a, err := s.ask(append([]string{"snapshot", "-o", at, "--", "eval"}, f.questions...)...)
 	if err != nil {
@@ -51,12 +51,8 @@ func (r *runner) writeFixture(ctx context.Context, g *guest, name, dir string) e
 	if a.exit != 0 {
 		return a.fail("no snapshot")
 	}
-	raw := filepath.Join(r.dir, "fixture.part")
-	if err := g.fetchFile(at, raw); err != nil {
-		return err
-	}
-	to := filepath.Join(dir, fmt.Sprintf("%s-%s.elf.zst", name, r.kernel.series))
-	if _, err := output(ctx, "", "zstd", "-qf", "-19", "--rm", raw, "-o", to); err != nil {
+	to := filepath.Join(dir, fmt.Sprintf("%s-%s.kdump", name, r.kernel.series))
+	if err := g.fetchFile(at, to); err != nil {
 		return err
 	}
 	st, err := os.Stat(to)

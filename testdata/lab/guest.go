@@ -107,7 +107,12 @@ func (g *guest) fetchDir(from, to string) error {
 	if err != nil {
 		return err
 	}
-	for r := tar.NewReader(bytes.NewReader(out)); ; {
+	return untar(bytes.NewReader(out), to)
+}
+
+// untar unpacks an archive into a directory of this machine.
+func untar(archive io.Reader, to string) error {
+	for r := tar.NewReader(archive); ; {
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -119,15 +124,21 @@ func (g *guest) fetchDir(from, to string) error {
 		if h.FileInfo().IsDir() {
 			err = os.MkdirAll(path, 0o755)
 		} else {
-			var content []byte
-			if content, err = io.ReadAll(r); err == nil {
-				err = os.WriteFile(path, content, 0o644)
-			}
+			err = writeFrom(r, path)
 		}
 		if err != nil {
 			return err
 		}
 	}
+}
+
+func writeFrom(r io.Reader, path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, r)
+	return errors.Join(err, f.Close())
 }
 
 // fetchFile copies one file of the guest to this machine.

@@ -52,7 +52,8 @@ poweroff -f
 // initramfsSpec is what differs between the lab's initramfs images.
 type initramfsSpec struct {
 	init  string            // the /init script
-	files map[string]string // path in the guest: path on this machine
+	files map[string]string // path in the guest: path on this machine; with their libraries
+	plain map[string]string // the same, copied as they are
 }
 
 // buildInitramfs writes the guest's root as an uncompressed cpio archive:
@@ -95,6 +96,13 @@ func buildInitramfs(ctx context.Context, k *kernel, spec initramfsSpec, to strin
 			archive.file(strings.TrimPrefix(name, "/"), 0o755, content)
 		}
 	}
+	for to, from := range spec.plain {
+		content, err := os.ReadFile(from)
+		if err != nil {
+			return err
+		}
+		archive.file(strings.TrimPrefix(to, "/"), 0o755, content)
+	}
 	return archive.writeTo(to)
 }
 
@@ -132,16 +140,22 @@ func sharedLibraries(ctx context.Context, path string) ([]string, error) {
 	if bytes.Contains(out, []byte("statically linked")) {
 		return nil, nil
 	}
-	var libs []string
-	for line := range strings.Lines(string(out)) {
-		for _, f := range strings.Fields(line) {
+	return parseLibraries(path, out)
+}
+
+// parseLibraries reads what the dynamic linker lists: "NAME => PATH (ADDRESS)", where
+// the name may be a path, too.
+func parseLibraries(path string, list []byte) (libs []string, err error) {
+	for line := range strings.Lines(string(list)) {
+		if strings.Contains(line, "not found") {
+			return nil, fmt.Errorf("%s: %s", path, strings.TrimSpace(line))
+		}
+		fields := strings.Fields(line)
+		for _, f := range slices.Backward(fields) {
 			if filepath.IsAbs(f) {
 				libs = append(libs, f)
 				break
 			}
-		}
-		if strings.Contains(line, "not found") {
-			return nil, fmt.Errorf("%s: %s", path, strings.TrimSpace(line))
 		}
 	}
 	return libs, nil

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -15,17 +16,20 @@ import (
 const (
 	kdumpMemory    = 1024
 	kdumpReserve   = "crashkernel=320M"
-	kdumpTime      = 4 * time.Minute
+	kdumpTime      = 10 * time.Minute // makedumpfile is slow under emulation
 	kdumpMaxVmcore = 2 << 30
 )
 
 // kdumpInit is /init of the kernel that runs after the crash: it copies the
-// old kernel's memory to the disk and switches off.
-const kdumpInit = initScript + `
+// old kernel's memory to the first disk, has makedumpfile read it, and switches off.
+func (r *runner) kdumpInit(list []row) string {
+	return initScript + `
 size=$(guest copy /proc/vmcore /dev/vda) && echo "lab: vmcore $size bytes" > /dev/console
+` + r.crashScript(list) + `
 sync
 poweroff -f
 `
+}
 
 var vmcoreSize = regexp.MustCompile(`lab: vmcore (\d+) bytes`)
 
@@ -33,10 +37,12 @@ var vmcoreSize = regexp.MustCompile(`lab: vmcore (\d+) bytes`)
 // /proc/vmcore as vmcore.elf: the dump that kexec makes, with virtual
 // addresses in its PT_LOADs.
 func (r *runner) kdump(ctx context.Context) error {
-	second := filepath.Join(r.dir, "kdump.cpio")
-	if err := buildInitramfs(ctx, r.kernel, initramfsSpec{init: kdumpInit, files: r.guestFiles()}, second); err != nil {
+	list := r.able(rowsOf(r.kernel.series, vmcoreFormatsDir, byCrashKernel))
+	second, err := r.kdumpInitramfs(ctx, list)
+	if err != nil {
 		return err
 	}
+	defer os.Remove(second)
 	files := r.guestFiles()
 	files["/usr/sbin/kexec"] = "/usr/sbin/kexec"
 	files["/boot/vmlinuz"] = r.kernel.image
@@ -46,16 +52,17 @@ func (r *runner) kdump(ctx context.Context) error {
 		return err
 	}
 	defer os.Remove(first)
-	defer os.Remove(second)
-	disk := filepath.Join(r.dir, "vmcore.part")
-	if err := errors.Join(os.RemoveAll(disk), os.WriteFile(disk, nil, 0o644), os.Truncate(disk, kdumpMaxVmcore)); err != nil {
-		return err
+	disks := []string{filepath.Join(r.dir, "vmcore.part"), filepath.Join(r.dir, "dumps.part")}
+	for _, disk := range disks {
+		if err := errors.Join(os.RemoveAll(disk), os.WriteFile(disk, nil, 0o644), os.Truncate(disk, kdumpMaxVmcore)); err != nil {
+			return err
+		}
+		defer os.Remove(disk)
 	}
-	defer os.Remove(disk)
 
 	g, err := startGuest(ctx, machine{
 		kernel: r.kernel, initrd: first, memory: kdumpMemory, cmdline: kdumpReserve,
-		disk: disk, console: filepath.Join(r.dir, "console.vmcore.log"),
+		disks: disks, console: filepath.Join(r.dir, "console.vmcore.log"),
 	})
 	if err != nil {
 		return err
@@ -79,11 +86,40 @@ rm -rf /boot`); err != nil {
 	if err := t.check(facts); err != nil {
 		return err
 	}
-	if err := r.crash(g, disk); err != nil {
+	if err := r.emptyDirs(vmcoreFormatsDir, packedDir); err != nil {
 		return err
 	}
+	start := time.Now()
+	if err := r.crash(g, disks[0]); err != nil {
+		return err
+	}
+	if err := r.takeDumps(g, list, disks[1]); err != nil {
+		return err
+	}
+	r.progress(fmt.Sprintf("vmcore and %d dumps by the crash kernel", len(list)), start)
 	r.compare(ctx, "vmcore", &t, nil)
-	return r.makedumpfile(ctx)
+	filtered, packed := r.able(rowsOf(r.kernel.series, vmcoreFormatsDir, byMakedumpfile)), rowsOf(r.kernel.series, packedDir, byPacker)
+	if err := r.makedumpfile(ctx, filtered); err != nil {
+		return err
+	}
+	if err := r.pack(ctx, packed); err != nil {
+		return err
+	}
+	return r.compareRows(ctx, "vmcore", &t, slices.Concat(list, filtered, packed))
+}
+
+// kdumpInitramfs builds the crash kernel's root, which holds makedumpfile.
+func (r *runner) kdumpInitramfs(ctx context.Context, list []row) (string, error) {
+	filter, err := r.tools.makedumpfile.guestFiles()
+	if err != nil {
+		return "", err
+	}
+	to := filepath.Join(r.dir, "kdump.cpio")
+	return to, buildInitramfs(ctx, r.kernel, initramfsSpec{
+		init:  r.kdumpInit(list),
+		files: map[string]string{"/usr/bin/guest": r.guest},
+		plain: filter,
+	}, to)
 }
 
 // crash panics the guest and waits until its second kernel has switched off.

@@ -49,7 +49,7 @@ func (s liveSubject) shell(line string) (answer, error) {
 type dumpSubject struct {
 	ctx      context.Context
 	kinspect string
-	core     string
+	cores    []string // one, or all files of a split dump
 }
 
 func (s dumpSubject) live() bool { return false }
@@ -57,12 +57,17 @@ func (s dumpSubject) live() bool { return false }
 func (s dumpSubject) ask(args ...string) (answer, error) {
 	ctx, cancel := context.WithTimeout(s.ctx, kinspectTime)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, s.kinspect, append([]string{"--core", s.core}, args...)...)
+	var all []string
+	for _, core := range s.cores {
+		all = append(all, "--core", core)
+	}
+	all = append(all, args...)
+	cmd := exec.CommandContext(ctx, s.kinspect, all...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
 	a := answer{
-		command: quoteAll(append([]string{"kinspect", "--core", s.core}, args...)),
+		command: quoteAll(append([]string{"kinspect"}, all...)),
 		exit:    cmd.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String(),
 	}
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && ctx.Err() == nil {

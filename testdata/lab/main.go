@@ -16,6 +16,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -42,7 +43,7 @@ type options struct {
 func main() {
 	var o options
 	kernels := flag.String("kernels", "", "only these, by series or suite: 6.12,trixie-backports")
-	boots := flag.String("boots", "", "only these boots: shared, vmcore, wide")
+	boots := flag.String("boots", "", "only these boots: shared, noinfo, vmcore, wide")
 	flag.StringVar(&o.kinspect, "kinspect", "", "static kinspect binary to test (default: build ./cmd/kinspect)")
 	flag.BoolVar(&o.noKinspect, "no-kinspect", false, "make facts and dumps, compare nothing")
 	flag.BoolVar(&o.cached, "cached", false, "use the kernels that are unpacked already, ask no mirror")
@@ -77,6 +78,9 @@ func contains(list []string, s string) bool { return slices.Contains(list, s) }
 func (o options) wants(suite, series string) bool {
 	return len(o.kernels) == 0 || contains(o.kernels, suite) || contains(o.kernels, series)
 }
+
+// wantsBoot tells whether --boots asks for a boot.
+func (o options) wantsBoot(name string) bool { return len(o.boots) == 0 || contains(o.boots, name) }
 
 // mayWant tells the same of a suite, whose series may not be known yet: then
 // some name in --kernels must be none of the known ones.
@@ -122,6 +126,10 @@ func lab(ctx context.Context, o options) error {
 			return err
 		}
 	}
+	tools, err := prepareTools(ctx, o, m)
+	if err != nil {
+		return err
+	}
 	runners := make([]*runner, len(suites))
 	var wait sync.WaitGroup
 	slots := make(chan struct{}, max(o.jobs, 1))
@@ -133,7 +141,7 @@ func lab(ctx context.Context, o options) error {
 			slots <- struct{}{}
 			defer func() { <-slots }()
 			start := time.Now()
-			r := &runner{guest: guestProgram, kinspect: o.kinspect, fixtures: o.fixtures, ask: o.ask}
+			r := &runner{guest: guestProgram, kinspect: o.kinspect, fixtures: o.fixtures, ask: o.ask, tools: tools}
 			if r.kernel, r.result.err = findKernel(ctx, o, s, m); r.result.err == nil {
 				if !o.wants(s.name, r.kernel.series) {
 					return
@@ -189,6 +197,9 @@ func report(runners []*runner) error {
 		}
 		tested++
 		fmt.Printf("%-36s %s  (%.0f s)\n", name, what, r.result.took.Seconds())
+		for _, line := range r.result.dumps() {
+			fmt.Printf("      %s\n", line)
+		}
 		details = append(details, r.result.live.failures...)
 		details = append(details, r.result.dump.failures...)
 	}
@@ -202,6 +213,23 @@ func report(runners []*runner) error {
 		return fmt.Errorf("%d failures", len(details))
 	}
 	return nil
+}
+
+// dumps tells what was made in other formats, a line for each directory, and what
+// could not be.
+func (r result) dumps() []string {
+	names := make(map[string][]string)
+	for _, file := range r.made {
+		names[filepath.Dir(file)] = append(names[filepath.Dir(file)], filepath.Base(file))
+	}
+	var lines []string
+	for _, dir := range slices.Sorted(maps.Keys(names)) {
+		lines = append(lines, fmt.Sprintf("%s: %s", dir, strings.Join(names[dir], " ")))
+	}
+	if len(r.missing) > 0 {
+		lines = append(lines, "not made, as this makedumpfile has no snappy: "+strings.Join(r.missing, " "))
+	}
+	return lines
 }
 
 func findKernel(ctx context.Context, o options, s suite, m mirrors) (*kernel, error) {

@@ -5,136 +5,119 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 )
 
-// A filteredDump is what makedumpfile makes of vmcore.elf, as a file vmcore-formats/NAME.
-type filteredDump struct {
-	name   string
-	args   string
-	parts  int    // of a split dump: NAME.part1 and so on
-	size   string // of a file system that is too small for it
-	series string // "" for every kernel that has a vmcore
-}
-
-// filteredDumps are made by Debian sid's makedumpfile, which has no snappy. Level 1
-// leaves out pages of zeros, which it sees; level 31 also leaves out what it takes
-// for user memory and caches, and on a kernel newer than it knows (7.3) it took a
-// net_device for that.
-var filteredDumps = []filteredDump{
-	{name: "zlib1", args: "-c -d 1"},
-	{name: "lzo1", args: "-l -d 1"},
-	{name: "zlib1.flat", args: "-c -d 1 -F"},
-	{name: "zlib31", args: "-c -d 31", series: "6.12"},
-	{name: "lzo31", args: "-l -d 31", series: "6.12"},
-	{name: "zlib31.flat", args: "-c -d 31 -F", series: "6.12"},
-	{name: "zstd31", args: "-z -d 31", series: "6.12"},
-	{name: "raw31", args: "-d 31", series: "6.12"},
-	{name: "elf31", args: "-E -d 31", series: "6.12"},
-	{name: "elf31.flat", args: "-E -d 31 -F", series: "6.12"},
-	{name: "lzo0", args: "-l -d 0", series: "6.12"},
-	{name: "zstd1", args: "-z -d 1", series: "6.12"},
-	{name: "split31", args: "-l -d 31 --split --splitblock-size 16", parts: 3, series: "6.12"},
-	{name: "incomplete31", args: "-c -d 31", size: "9m", series: "6.12"},
-}
-
-// makedumpfile makes and asks the dumps. The program is in the Debian sid that
-// testdata/bench/run makes; without it there is nothing to do.
-func (r *runner) makedumpfile(ctx context.Context) error {
-	sid := filepath.Join(filepath.Dir(r.dir), "bench", "sid")
-	if _, err := os.Stat(filepath.Join(sid, "usr/bin/makedumpfile")); err != nil {
-		fmt.Fprintf(os.Stderr, "lab: %s: no dumps by makedumpfile: %s lacks it (testdata/bench/run --fresh)\n", r.kernel.series, sid)
-		return nil
-	}
-	start := time.Now()
-	dir := filepath.Join(r.dir, "vmcore-formats")
-	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
-		return err
-	}
-	script := "set -e\ncd /bench/lab/vmcore-formats\n"
-	var list []filteredDump
-	for _, d := range filteredDumps {
-		if d.series == "" || d.series == r.kernel.series {
-			list = append(list, d)
-			script += d.script()
-		}
-	}
-	command := []string{"unshare", "--mount", "--propagation", "private", "sh", "-euc", `
-mount -t proc proc "$1/proc"
-mount -t tmpfs tmpfs "$1/bench"
-mkdir "$1/bench/lab" "$1/bench/small"
-mount --bind "$2" "$1/bench/lab"
-exec chroot "$1" sh -c "$3"`, "makedumpfile", sid, r.dir, script}
-	if os.Geteuid() != 0 {
-		command = append([]string{"sudo"}, command...)
-	}
-	if out, err := exec.CommandContext(ctx, command[0], command[1:]...).CombinedOutput(); err != nil {
-		return fmt.Errorf("makedumpfile: %w\n%s", err, indent(string(out)))
-	}
-	r.progress(fmt.Sprintf("%d dumps by makedumpfile", len(list)), start)
-	if r.kinspect == "" {
-		return nil
-	}
+// able are those rows by makedumpfile that this one can make. What it cannot is told
+// with the kernel's line.
+func (r *runner) able(list []row) []row {
+	var able []row
 	for _, d := range list {
-		if err := r.askFiltered(ctx, dir, d); err != nil {
-			return err
+		if d.snappy() && !r.tools.makedumpfile.snappy {
+			r.result.missing = append(r.result.missing, d.file())
+			continue
 		}
+		able = append(able, d)
 	}
-	return nil
+	return able
 }
 
-// script makes the dump. An incomplete one is an error to makedumpfile.
-func (d filteredDump) script() string {
-	run := "makedumpfile --message-level 0 " + d.args + " ../vmcore.elf"
-	switch {
-	case d.parts > 0:
-		return run + " " + strings.Join(d.files(), " ") + "\n"
-	case d.size != "":
-		return fmt.Sprintf("mount -t tmpfs -o size=%s small /bench/small\n%s /bench/small/dump && exit 1\ncp /bench/small/dump %s\numount /bench/small\n", d.size, run, d.name)
-	case strings.Contains(d.args, "-F"):
-		return run + " > " + d.name + "\n"
+// crashScript is what the crash kernel does for the rows: makedumpfile reads the old
+// kernel's memory itself, writes into the second kernel's memory, and all of it goes to
+// the second disk as a tar archive. A file system that is too small for the dump is
+// what makes it incomplete, and an error to makedumpfile.
+func (r *runner) crashScript(list []row) string {
+	if len(list) == 0 {
+		return ""
 	}
-	return run + " " + d.name + "\n"
+	var script strings.Builder
+	script.WriteString("mkdir /out /small\nmount -t tmpfs -o size=75% out /out\n")
+	for _, d := range list {
+		to := "/out/" + d.name
+		if d.room == "" {
+			fmt.Fprintf(&script, "%s || echo 'lab: makedumpfile failed: %s' > /dev/console\n", r.filter(inGuest, d, "/proc/vmcore", to), d.name)
+			continue
+		}
+		fmt.Fprintf(&script, "mount -t tmpfs -o size=%s small /small\n", d.room)
+		fmt.Fprintf(&script, "%s && echo 'lab: makedumpfile had room: %s' > /dev/console\n", r.filter(inGuest, d, "/proc/vmcore", "/small/dump"), d.name)
+		fmt.Fprintf(&script, "cp /small/dump %s && umount /small\n", to)
+	}
+	script.WriteString("tar c -C /out . > /dev/vdb && echo 'lab: dumps' > /dev/console\n")
+	return script.String()
 }
 
-// files are the dump's files.
-func (d filteredDump) files() []string {
-	if d.parts == 0 {
-		return []string{d.name}
+// filter is the shell command that makes a row, with makedumpfile's files in dir.
+func (r *runner) filter(dir string, d row, from string, to ...string) string {
+	command := append(r.tools.makedumpfile.command(dir), "--message-level", "0")
+	command = append(append(command, strings.Fields(d.how)...), from)
+	if contains(strings.Fields(d.how), "-F") {
+		return quoteAll(command) + " > " + quoteAll(to)
 	}
-	var list []string
-	for i := range d.parts {
-		list = append(list, fmt.Sprintf("%s.part%d", d.name, i+1))
-	}
-	return list
+	return quoteAll(append(command, to...))
 }
 
-// askFiltered asks a dump the incident's question.
-func (r *runner) askFiltered(ctx context.Context, dir string, d filteredDump) error {
-	files := d.files()
-	for i := range files {
-		files[i] = filepath.Join(dir, files[i])
+// takeDumps unpacks what the crash kernel left on its second disk.
+func (r *runner) takeDumps(g *guest, list []row, disk string) error {
+	if len(list) == 0 {
+		return nil
 	}
-	slices.Reverse(files) // their headers tell the order
-	row := commandCheck{args: []string{"eval", "netdev('bond0').rx_dropped"}, stdout: []string{"48"}}
-	if d.size != "" {
-		row = commandCheck{args: row.args, exit: 2, stderr: []string{"incomplete", "stopped before this page"}}
-	}
-	for _, more := range files[1:] {
-		row.args = append([]string{"--core", more}, row.args...)
-	}
-	a, err := (dumpSubject{ctx: ctx, kinspect: r.kinspect, core: files[0]}).ask(row.args...)
+	console, err := os.ReadFile(g.machine.console)
 	if err != nil {
 		return err
 	}
-	if err := a.check(row.exit, row.stdout, row.stderr); err != nil {
-		r.result.dump.failures = append(r.result.dump.failures, fmt.Errorf("%s, %s: %w", r.kernel.series, d.name, err))
-		return nil
+	if text := string(console); !strings.Contains(text, "lab: dumps") || strings.Contains(text, "lab: makedumpfile") {
+		return g.failure("makedumpfile in the crash kernel")
 	}
-	r.result.dump.passed++
+	f, err := os.Open(disk)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return untar(f, filepath.Join(r.dir, vmcoreFormatsDir))
+}
+
+// makedumpfile makes the rows that are made of vmcore.elf.
+func (r *runner) makedumpfile(ctx context.Context, list []row) error {
+	start := time.Now()
+	for _, d := range list {
+		var to []string
+		for _, f := range d.files() {
+			to = append(to, filepath.Join(r.dir, f))
+		}
+		command := r.filter(r.tools.makedumpfile.dir, d, filepath.Join(r.dir, "vmcore.elf"), to...)
+		if out, err := output(ctx, "", "sh", "-c", command); err != nil {
+			return fmt.Errorf("%w\n%s", err, lastLines(out, 10))
+		}
+		if err := chmodAll(to); err != nil {
+			return err
+		}
+	}
+	r.progress(fmt.Sprintf("%d dumps by makedumpfile", len(list)), start)
 	return nil
+}
+
+// pack makes the rows that are other rows, compressed.
+func (r *runner) pack(ctx context.Context, list []row) error {
+	start := time.Now()
+	for _, d := range list {
+		command := fmt.Sprintf("%s < %s > %s", d.how, quoteAll([]string{filepath.Join(r.dir, d.of)}), quoteAll([]string{filepath.Join(r.dir, d.file())}))
+		if _, err := output(ctx, "", "sh", "-c", command); err != nil {
+			return err
+		}
+	}
+	if len(list) > 0 {
+		r.progress(fmt.Sprintf("%d dumps packed", len(list)), start)
+	}
+	return nil
+}
+
+// chmodAll lets everyone read: makedumpfile lets its owner alone.
+func chmodAll(files []string) error {
+	var errs []error
+	for _, f := range files {
+		errs = append(errs, os.Chmod(f, 0o644))
+	}
+	return errors.Join(errs...)
 }

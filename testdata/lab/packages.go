@@ -78,8 +78,9 @@ func findMirrors(ctx context.Context) (mirrors, error) {
 // status file. Signatures and hashes are checked by apt as ever, and nothing
 // of the machine's package state is read or changed.
 type aptRoot struct {
-	dir   string
-	suite suite
+	dir     string
+	suite   suite
+	sources bool // also of source packages
 }
 
 func newAptRoot(dir string, s suite) (*aptRoot, error) {
@@ -97,6 +98,9 @@ func (r *aptRoot) writeSources(m mirrors, gone []string) error {
 	add := func(mirror, suite string) {
 		if mirror != "" && suite != "" && !contains(gone, suite) {
 			fmt.Fprintf(&list, "deb [arch=amd64 signed-by=%s] %s %s main\n", m.keyring, mirror, suite)
+			if r.sources {
+				fmt.Fprintf(&list, "deb-src [signed-by=%s] %s %s main\n", m.keyring, mirror, suite)
+			}
 		}
 	}
 	add(m.main, r.suite.name)

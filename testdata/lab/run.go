@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -18,12 +19,15 @@ type runner struct {
 	kinspect string
 	fixtures string // directory that takes new snapshots for the tests, or ""
 	ask      string // a shell command to run at each capture, or ""
+	tools    tools
 	result   result
 }
 
 // A result is what one kernel's line at the end says.
 type result struct {
 	live, dump verdict
+	made       []string // rows, under the kernel's results
+	missing    []string // rows that this makedumpfile cannot make
 	took       time.Duration
 	err        error // the lab itself failed
 }
@@ -53,10 +57,9 @@ func (r *runner) guestFiles() map[string]string {
 	return files
 }
 
-// extraBoots are the suites whose kernels are booted twice more, for other
-// kinds of dumps: a real kdump, and a machine with four-level page tables and
+// wideSuites are those whose kernels are also booted with four-level page tables and
 // enough memory for 1 GiB pages in the direct map.
-var extraBoots = []string{"trixie", "trixie-backports"}
+var wideSuites = []string{"trixie", "trixie-backports"}
 
 // wideMemory holds at least one whole, aligned GiB of the direct map.
 const wideMemory = 2560
@@ -65,7 +68,11 @@ const wideMemory = 2560
 // all other scenarios, captured again.
 func (r *runner) shared(ctx context.Context) error {
 	start := time.Now()
-	g, err := r.boot(ctx, "shared", machine{memory: 256})
+	m := machine{memory: 256}
+	if contains(strings.Fields(ownQEMUKernels), r.kernel.series) {
+		m.qemu = r.tools.qemu
+	}
+	g, err := r.boot(ctx, "shared", m)
 	if err != nil {
 		return err
 	}
@@ -90,6 +97,27 @@ func (r *runner) shared(ctx context.Context) error {
 	return nil
 }
 
+// noinfo dumps the incident from a machine whose QEMU does not learn of VMCOREINFO.
+func (r *runner) noinfo(ctx context.Context) error {
+	g, err := r.boot(ctx, "noinfo", machine{memory: 256, noinfo: true})
+	if err != nil {
+		return err
+	}
+	defer g.kill()
+	var t truth
+	if err := playAll(g, &t, []func(*guest, *truth) error{incident}); err != nil {
+		return err
+	}
+	facts, err := r.takeFacts(g, "noinfo", &t)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(t.check(facts), r.dumpAll(g, "noinfo")); err != nil {
+		return err
+	}
+	return r.compareRows(ctx, "noinfo", &t, rowsOf(r.kernel.series, noinfoDir, byQEMU))
+}
+
 // wide dumps the incident from a machine with other page tables.
 func (r *runner) wide(ctx context.Context) error {
 	g, err := r.boot(ctx, "wide", machine{memory: wideMemory, cpu: "max,la57=off"})
@@ -104,9 +132,7 @@ func (r *runner) wide(ctx context.Context) error {
 	if err := r.capture(ctx, g, "wide", &t); err != nil {
 		return err
 	}
-	// Nearly all of it is zeroes.
-	_, err = output(ctx, "", "fallocate", "--dig-holes", filepath.Join(r.dir, "wide.elf"))
-	return err
+	return digHoles(filepath.Join(r.dir, "wide.elf"))
 }
 
 // boot starts a machine of this kernel with the usual initramfs.
@@ -152,7 +178,7 @@ func (r *runner) capture(ctx context.Context, g *guest, name string, t *truth) e
 	r.compare(ctx, name, t, g)
 	r.compare(ctx, name, t, nil)
 	if name == "incident" {
-		return r.compareFormats(ctx)
+		return r.compareRows(ctx, name, t, rowsOf(r.kernel.series, formatsDir, byQEMU))
 	}
 	return nil
 }
@@ -182,7 +208,8 @@ func (r *runner) compare(ctx context.Context, name string, t *truth, g *guest) {
 	if g != nil {
 		c.subject = liveSubject{g}
 	} else {
-		c.subject = dumpSubject{ctx: ctx, kinspect: r.kinspect, core: filepath.Join(r.dir, name+".elf")}
+		c.subject = dumpSubject{ctx: ctx, kinspect: r.kinspect, cores: []string{filepath.Join(r.dir, name+".elf")}}
+		c.file = name + ".elf"
 		verdict = &r.result.dump
 	}
 	start := time.Now()
@@ -213,12 +240,13 @@ func (r *runner) all(ctx context.Context, o options) error {
 		want bool
 	}{
 		{"shared", r.shared, true},
-		{"vmcore", r.kdump, contains(extraBoots, r.kernel.suite)},
-		{"wide", r.wide, contains(extraBoots, r.kernel.suite)},
+		{"noinfo", r.noinfo, len(rowsOf(r.kernel.series, noinfoDir, byQEMU)) > 0},
+		{"vmcore", r.kdump, true},
+		{"wide", r.wide, contains(wideSuites, r.kernel.suite)},
 	}
 	var errs []error
 	for _, b := range boots {
-		if !b.want || len(o.boots) > 0 && !contains(o.boots, b.name) {
+		if !b.want || !o.wantsBoot(b.name) {
 			continue
 		}
 		start := time.Now()

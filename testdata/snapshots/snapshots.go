@@ -5,7 +5,7 @@ package snapshots
 
 import _ "embed"
 
-// Incident is the incident on a 6.12 kernel, an ELF core compressed with zstd.
+// Incident is the incident on a 6.12 kernel, as the file is.
 //
-//go:embed incident-6.12.elf.zst
+//go:embed incident-6.12.kdump
 var Incident []byte

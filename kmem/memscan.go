@@ -1,0 +1,154 @@
+package kmem
+
+import (
+	"iter"
+	"runtime"
+	"slices"
+	"sync"
+)
+
+// A dump that tells nothing about its kernel still holds the kernel: the text of
+// VMCOREINFO lies in its memory, and so do its page tables. One pass over all of the
+// physical memory looks for both; what looks like one of them is then tested against
+// the memory itself (see vmcoreInfos and tableFinds).
+
+const (
+	// maxMemoryScan bounds the pass, in bytes that the file holds. A dump of more is
+	// filtered, as a rule, to much less.
+	maxMemoryScan = 256 << 30
+	// scanChunk is read at a time.
+	scanChunk = 1 << 20
+)
+
+// memoryScan is one pass.
+type memoryScan struct {
+	img      *Image
+	progress Progress
+
+	infos  vmcoreInfoFinds
+	tables tableFinds
+
+	mu      sync.Mutex
+	read    int64 // bytes
+	skipped bool  // not all was read
+}
+
+// physChunk is a range of physical memory.
+type physChunk struct {
+	addr uint64
+	size int
+}
+
+// run reads the memory once, on all cores.
+func (s *memoryScan) run() {
+	s.tables.init(s.img)
+	next, stop := iter.Pull(s.chunks())
+	defer stop()
+	total := int64(0)
+	if s.progress != nil {
+		for _, size := range s.img.phys.Ranges() {
+			total += int64(min(size, maxMemoryScan))
+		}
+	}
+	work := func() {
+		buf := make([]byte, scanChunk)
+		for {
+			s.mu.Lock()
+			c, ok := next()
+			if ok {
+				s.read += int64(c.size)
+				if s.progress != nil {
+					s.progress(s.img.source, s.read, total)
+				}
+			}
+			s.mu.Unlock()
+			if !ok {
+				return
+			}
+			s.chunk(c, buf[:c.size])
+		}
+	}
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) - 1 {
+		wg.Go(work)
+	}
+	work()
+	wg.Wait()
+	s.infos.sort()
+}
+
+// chunks cuts what the dump holds into ranges of up to scanChunk bytes, of whole pages.
+func (s *memoryScan) chunks() iter.Seq[physChunk] {
+	return func(yield func(physChunk) bool) {
+		left := int64(maxMemoryScan)
+		for addr, size := range s.img.phys.Ranges() {
+			at := (uint64(addr) + PageSize - 1) &^ (PageSize - 1)
+			end := uint64(addr) + size&^(PageSize-1)
+			if end < uint64(addr) {
+				end = 1<<64 - PageSize
+			}
+			for at < end {
+				n := min(end-at, scanChunk-at%scanChunk)
+				if left -= int64(n); left < 0 {
+					s.skipped = true
+					return
+				}
+				if n >= PageSize && !yield(physChunk{at, int(n &^ (PageSize - 1))}) {
+					return
+				}
+				at += n
+			}
+		}
+	}
+}
+
+// chunk looks at one range; pages that cannot be read are left out.
+func (s *memoryScan) chunk(c physChunk, buf []byte) {
+	if s.img.readPhys(c.addr, buf) == nil {
+		s.look(c.addr, buf)
+		return
+	}
+	for at := 0; at < len(buf); at += PageSize {
+		page := buf[at : at+PageSize]
+		if s.img.readPhys(c.addr+uint64(at), page) == nil {
+			s.look(c.addr+uint64(at), page)
+		}
+	}
+}
+
+func (s *memoryScan) look(addr uint64, data []byte) {
+	s.infos.look(addr, data)
+	for at := 0; at < len(data); at += PageSize {
+		s.tables.look(addr+uint64(at), (*[PageSize]byte)(data[at:]))
+	}
+}
+
+// physSamples are up to n pages that the dump holds, from all over it.
+func (img *Image) physSamples(n int) []uint64 {
+	var starts, sizes []uint64
+	total := uint64(0)
+	for addr, size := range img.phys.Ranges() {
+		if size = size / PageSize; size == 0 {
+			continue
+		}
+		// A dump with holes everywhere is sampled by its first ranges.
+		if len(starts) == 1<<16 {
+			break
+		}
+		starts, sizes = append(starts, uint64(addr)&^(PageSize-1)), append(sizes, size)
+		total += size
+	}
+	var out []uint64
+	if total == 0 {
+		return nil
+	}
+	step := max(1, total/uint64(n))
+	skip := step / 2
+	for i := range starts {
+		for ; skip < sizes[i]; skip += step {
+			out = append(out, starts[i]+skip*PageSize)
+		}
+		skip -= sizes[i]
+	}
+	return slices.Clip(out)
+}
