@@ -7,10 +7,12 @@
 //   - An [Addr] is a kernel virtual address, a [PhysAddr] a physical one.
 //   - A [Fault] says why memory could not be read: where, how much, why.
 //   - VMCOREINFO is the kernel's own note about itself, see [VMCoreInfo].
+//   - [Scan] reads all memory of a dump, once, on all cores.
 //   - A [SymbolTable] turns names into addresses and back.
 //
 // Each format of dumps is a package of its own: elfcore and kdump, and around them flattened
-// and packed. What they share is in dump; the list of formats is in source.go.
+// and packed. What they share is in dump; the list of formats is in source.go. Pages are
+// unpacked by inflate (zlib) and lzo.
 //
 // Everything here is little-endian x86-64 with 4 KiB base pages; a file of
 // another machine is refused when it is opened.
