@@ -33,7 +33,7 @@ type ScanPiece struct {
 
 // ScanStats is what became of a scan.
 type ScanStats struct {
-	// Virtual: the image holds no physical memory, so addresses are virtual ones.
+	// Virtual: addresses are virtual ones, as the image is a snapshot or holds no physical memory.
 	Virtual bool
 	Read    uint64            // bytes that were read
 	Failed  map[Reason]uint64 // bytes that should have been, by the reason why not
@@ -56,7 +56,7 @@ func Scan[T any](ctx context.Context, img *Image, progress Progress, look func(S
 	}
 	s := &scan[T]{ctx: ctx, img: img, progress: progress, look: look, take: take, done: make(map[int]scanned[T])}
 	s.stats.Failed = make(map[Reason]uint64)
-	s.stats.Virtual = img.noPhys()
+	s.stats.Virtual = img.noPhys() || img.saved != nil
 	s.turn.L = &s.mu
 	if a, ok := img.phys.(dump.Absentee); ok && !s.stats.Virtual {
 		absent, err := a.Absent()
@@ -120,6 +120,9 @@ type scanned[T any] struct {
 
 // spans are the ranges to be read; gap is told of those that are known to be unreadable.
 func (s *scan[T]) spans(gap func(error, uint64)) iter.Seq[dump.Span] {
+	if saved := s.img.saved; saved != nil {
+		return saved.virtual
+	}
 	if s.stats.Virtual {
 		return s.img.virt.Spans(gap)
 	}

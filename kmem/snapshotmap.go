@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"kinspect/kmem/dump"
 	"slices"
 	"sort"
 )
@@ -123,6 +124,15 @@ func (m *savedMap) find(addr uint64) *savedRange {
 		return &m.ranges[i]
 	}
 	return nil
+}
+
+// virtual yields the ranges.
+func (m *savedMap) virtual(yield func(dump.Span) bool) {
+	for _, r := range m.ranges {
+		if !yield(dump.Span{Addr: r.start, Size: r.last - r.start + 1}) {
+			return
+		}
+	}
 }
 
 // touches reports whether anything of the page at an address is known.

@@ -67,17 +67,12 @@ func extract(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(writeFile(ts.MkAbs(args[2]), out.Bytes()))
 }
 
-// hide unpacks a snapshot and renames its VMCOREINFO, so that it has none: hide IN OUT.
+// hide renames the VMCOREINFO of an ELF snapshot, so that it has none: hide IN OUT.
 func hide(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: hide IN OUT")
 	}
-	dec, err := zstd.NewReader(nil)
-	ts.Check(err)
-	defer dec.Close()
-	packed, err := os.ReadFile(args[0])
-	ts.Check(err)
-	data, err := dec.DecodeAll(packed, nil)
+	data, err := os.ReadFile(ts.MkAbs(args[0]))
 	ts.Check(err)
 	if !bytes.Contains(data, []byte("VMCOREINFO\x00")) {
 		ts.Fatalf("%s has no VMCOREINFO", args[0])

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"compress/zlib"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	stdadler "hash/adler32"
@@ -20,26 +21,35 @@ const pageSize = 4096
 // realPages are pages of a real kernel that are not all zeros.
 func realPages(t testing.TB, limit int) [][]byte {
 	t.Helper()
-	f, err := os.Open("../../testdata/snapshots/incident-6.12.elf.zst")
+	file, err := os.ReadFile("../../testdata/snapshots/incident-6.12.kdump")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	r, err := zstd.NewReader(f)
+	dec, err := zstd.NewReader(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
-	raw, err := io.ReadAll(r)
-	if err != nil {
-		t.Fatal(err)
+	defer dec.Close()
+	// The file's page descriptors, of 24 bytes each, are behind both headers and the bitmaps: see package kdump.
+	le := binary.LittleEndian
+	at := pageSize * (1 + le.Uint32(file[432:]) + le.Uint32(file[436:]))
+	var all [][]byte
+	for data := uint64(len(file)); uint64(at) < data; at += 24 {
+		off, size, flags := le.Uint64(file[at:]), le.Uint32(file[at+8:]), le.Uint32(file[at+12:])
+		data = min(data, off)
+		const packed = 0x20 // with zstd
+		if flags != packed {
+			continue
+		}
+		page, err := dec.DecodeAll(file[off:off+uint64(size)], nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, page)
 	}
 	var pages [][]byte
-	step := max(1, len(raw)/pageSize/limit)
-	for at := 0; at+pageSize <= len(raw); at += step * pageSize {
-		if page := raw[at : at+pageSize]; !bytes.Equal(page, make([]byte, pageSize)) {
-			pages = append(pages, page)
-		}
+	for i := 0; i < len(all); i += max(1, len(all)/limit) {
+		pages = append(pages, all[i])
 	}
 	return pages
 }
