@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"compress/flate"
 	"compress/zlib"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	stdadler "hash/adler32"
 	"io"
+	"math/bits"
 	"math/rand/v2"
 	"os"
 	"testing"
@@ -17,29 +19,41 @@ import (
 
 const pageSize = 4096
 
-// realPages are pages of a real kernel that are not all zeros.
+// realPages are up to limit pages of a real kernel, out of a kdump-compressed snapshot.
 func realPages(t testing.TB, limit int) [][]byte {
 	t.Helper()
-	f, err := os.Open("../../testdata/snapshots/incident-6.12.elf.zst")
+	file, err := os.ReadFile("../../testdata/snapshots/incident-6.12.kdump")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	r, err := zstd.NewReader(f)
+	zstd, err := zstd.NewReader(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
-	raw, err := io.ReadAll(r)
-	if err != nil {
-		t.Fatal(err)
+	defer zstd.Close()
+	// Package kdump explains the layout.
+	le := binary.LittleEndian
+	sub, bitmaps := le.Uint32(file[432:]), le.Uint32(file[436:])
+	second, descs := file[(1+sub+bitmaps/2)*pageSize:], file[(1+sub+bitmaps)*pageSize:]
+	count := 0
+	for _, b := range second[:bitmaps/2*pageSize] {
+		count += bits.OnesCount8(b)
 	}
 	var pages [][]byte
-	step := max(1, len(raw)/pageSize/limit)
-	for at := 0; at+pageSize <= len(raw); at += step * pageSize {
-		if page := raw[at : at+pageSize]; !bytes.Equal(page, make([]byte, pageSize)) {
-			pages = append(pages, page)
+	for n := 0; n < count; n += max(1, count/limit) {
+		d := descs[n*24:]
+		data := file[le.Uint64(d):][:le.Uint32(d[8:])]
+		if le.Uint32(d[12:]) != 0 {
+			if data, err = zstd.DecodeAll(data, nil); err != nil {
+				t.Fatal(err)
+			}
 		}
+		if len(data) == pageSize && !bytes.Equal(data, make([]byte, pageSize)) {
+			pages = append(pages, data)
+		}
+	}
+	if len(pages) == 0 {
+		t.Fatal("the snapshot has no pages")
 	}
 	return pages
 }
