@@ -108,9 +108,8 @@ and how:
   --limit N      stop after N matches (1000)
   --context      show the bytes around each match
 A line a match: its physical address, and what is known of it: the virtual address
-in the direct map and in the kernel's image, and the symbol there. On a snapshot,
-which knows no physical addresses, virtual ones are searched. Memory that the dump
-does not hold is not searched, and the last lines tell how much that is.
+in the direct map, in the kernel's image or in a module, and the symbol there. Memory
+that the dump does not hold is not searched, and the last lines tell how much that is.
 `,
 		"0 all that the dump holds was searched, or --limit reached, whatever was found; 2 no answer, or a part could not be read",
 	},

@@ -25,18 +25,19 @@ type Answer struct {
 	Interrupted bool     `json:"interrupted,omitempty"`
 	Searched    uint64   `json:"searched_bytes"`
 	Unread      []Unread `json:"unread"`
-	// LeftOut is null where the dump does not tell.
+	// LeftOut is null where the dump does not tell, or is a snapshot.
 	LeftOut *uint64 `json:"left_out_bytes"`
 
-	virtual bool
+	snapshot bool
 }
 
 // Hit is a place. What is not known of it is null.
 type Hit struct {
 	Phys    *string  `json:"phys"`    // physical address; null on a snapshot, which knows none
-	Address *string  `json:"address"` // a virtual one: in the kernel's image, else in the direct map
+	Address *string  `json:"address"` // a virtual one: in the kernel's image, else in a module, else in the direct map
 	Direct  *string  `json:"direct"`  // in the direct map
 	Image   *string  `json:"image"`   // in the kernel's image
+	Module  *string  `json:"module"`  // in a module
 	Symbol  *string  `json:"symbol"`
 	Offset  uint64   `json:"page_offset"` // within its page
 	Context *Context `json:"context,omitempty"`
@@ -59,7 +60,7 @@ type Unread struct {
 func newAnswer(k *value.Kernel, img *kmem.Image, p *Pattern, stats *kmem.ScanStats) *Answer {
 	a := &Answer{
 		Kernel: k.Release(), Source: img.Source(), Pattern: p.Text, Bytes: hex.EncodeToString(p.Bytes), Align: p.Align,
-		Hits: []Hit{}, Searched: stats.Read, Unread: []Unread{}, virtual: stats.Virtual,
+		Hits: []Hit{}, Searched: stats.Read, Unread: []Unread{}, snapshot: img.Snapshot() != nil,
 	}
 	if p.Mask != nil {
 		a.Mask = hex.EncodeToString(p.Mask)
@@ -71,7 +72,7 @@ func newAnswer(k *value.Kernel, img *kmem.Image, p *Pattern, stats *kmem.ScanSta
 		a.Unread = append(a.Unread, Unread{reason.String(), bytes})
 	}
 	slices.SortFunc(a.Unread, func(a, b Unread) int { return cmp.Compare(a.Reason, b.Reason) })
-	if !stats.Absent.Unknown && !stats.Virtual {
+	if !stats.Absent.Unknown && !stats.Virtual && !a.snapshot {
 		a.LeftOut = &stats.Absent.LeftOut
 	}
 	return a
@@ -87,7 +88,7 @@ func (a *Answer) Text() string {
 		a.Hits[i].text(&b)
 	}
 	where := "that the dump holds"
-	if a.virtual {
+	if a.snapshot {
 		where = "that the snapshot holds, which is what its command read"
 	}
 	switch n := len(a.Hits); {
@@ -102,7 +103,7 @@ func (a *Answer) Text() string {
 		fmt.Fprintf(&b, "not searched: %s that could not be read: %s\n", size(u.Bytes), u.Reason)
 	}
 	switch {
-	case a.virtual:
+	case a.snapshot:
 	case a.LeftOut == nil:
 		b.WriteString("not searched: what the dump's writer may have filtered out; the dump does not tell how much\n")
 	case *a.LeftOut > 0:
@@ -142,6 +143,9 @@ func (h *Hit) text(b *strings.Builder) {
 	}
 	if h.Image != nil {
 		parts = append(parts, "image "+*h.Image)
+	}
+	if h.Module != nil {
+		parts = append(parts, "module "+*h.Module)
 	}
 	if h.Symbol != nil {
 		parts = append(parts, *h.Symbol)

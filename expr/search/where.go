@@ -17,6 +17,7 @@ type where struct {
 	text    kmem.Addr   // the kernel's image, 0 where it is not known
 	phys    kmem.PhysAddr
 	size    uint64
+	modules map[kmem.PhysAddr]kmem.Addr // pages of modules that have a symbol; nil: not yet looked for
 }
 
 // imageSize bounds the kernel's image, where nothing tells its end: KERNEL_IMAGE_SIZE
@@ -83,11 +84,46 @@ func (w *where) hit(addr uint64) Hit {
 			h.Symbol = w.name(a)
 		}
 	}
-	h.Address = h.Direct
-	if h.Image != nil {
-		h.Address = h.Image
+	if h.Image == nil {
+		if page, ok := w.inModules()[phys&^(kmem.PageSize-1)]; ok {
+			a := page + kmem.Addr(h.Offset)
+			h.Module = text(uint64(a))
+			h.Symbol = w.name(a)
+		}
+	}
+	for _, a := range []*string{h.Image, h.Module, h.Direct} {
+		if h.Address == nil {
+			h.Address = a
+		}
 	}
 	return h
+}
+
+// inModules finds the pages that modules' symbols lie in, once.
+func (w *where) inModules() map[kmem.PhysAddr]kmem.Addr {
+	if w.modules != nil {
+		return w.modules
+	}
+	w.modules = make(map[kmem.PhysAddr]kmem.Addr)
+	// Large objects reach into pages without a symbol of their own.
+	const reach = 8
+	last := kmem.Addr(0)
+	_ = w.k.EachSymbol(func(s kmem.Symbol) bool { // what there is of it is good to have
+		if page := s.Addr.Page(); s.Module != "" && s.Addr.IsKernel() && page != last {
+			last = page
+			for n := range kmem.Addr(reach) {
+				page := page + n*kmem.PageSize
+				if _, _, ok := w.k.SymbolAt(page); !ok {
+					continue
+				}
+				if phys, err := w.img.Translate(page); err == nil {
+					w.modules[phys] = page
+				}
+			}
+		}
+		return true
+	})
+	return w.modules
 }
 
 // maps reports whether a virtual address is one of the physical.

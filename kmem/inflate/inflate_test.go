@@ -9,6 +9,7 @@ import (
 	"fmt"
 	stdadler "hash/adler32"
 	"io"
+	"math/bits"
 	"math/rand/v2"
 	"os"
 	"testing"
@@ -18,38 +19,41 @@ import (
 
 const pageSize = 4096
 
-// realPages are pages of a real kernel that are not all zeros.
+// realPages are up to limit pages of a real kernel, out of a kdump-compressed snapshot.
 func realPages(t testing.TB, limit int) [][]byte {
 	t.Helper()
 	file, err := os.ReadFile("../../testdata/snapshots/incident-6.12.kdump")
 	if err != nil {
 		t.Fatal(err)
 	}
-	dec, err := zstd.NewReader(nil)
+	zstd, err := zstd.NewReader(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer dec.Close()
-	// The file's page descriptors, of 24 bytes each, are behind both headers and the bitmaps: see package kdump.
+	defer zstd.Close()
+	// Package kdump explains the layout.
 	le := binary.LittleEndian
-	at := pageSize * (1 + le.Uint32(file[432:]) + le.Uint32(file[436:]))
-	var all [][]byte
-	for data := uint64(len(file)); uint64(at) < data; at += 24 {
-		off, size, flags := le.Uint64(file[at:]), le.Uint32(file[at+8:]), le.Uint32(file[at+12:])
-		data = min(data, off)
-		const packed = 0x20 // with zstd
-		if flags != packed {
-			continue
-		}
-		page, err := dec.DecodeAll(file[off:off+uint64(size)], nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, page)
+	sub, bitmaps := le.Uint32(file[432:]), le.Uint32(file[436:])
+	second, descs := file[(1+sub+bitmaps/2)*pageSize:], file[(1+sub+bitmaps)*pageSize:]
+	count := 0
+	for _, b := range second[:bitmaps/2*pageSize] {
+		count += bits.OnesCount8(b)
 	}
 	var pages [][]byte
-	for i := 0; i < len(all); i += max(1, len(all)/limit) {
-		pages = append(pages, all[i])
+	for n := 0; n < count; n += max(1, count/limit) {
+		d := descs[n*24:]
+		data := file[le.Uint64(d):][:le.Uint32(d[8:])]
+		if le.Uint32(d[12:]) != 0 {
+			if data, err = zstd.DecodeAll(data, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(data) == pageSize && !bytes.Equal(data, make([]byte, pageSize)) {
+			pages = append(pages, data)
+		}
+	}
+	if len(pages) == 0 {
+		t.Fatal("the snapshot has no pages")
 	}
 	return pages
 }
