@@ -5,15 +5,14 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"fmt"
+	"kinspect/kmem"
 	"maps"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
 	"testing"
 
 	"github.com/klauspost/compress/zlib"
-	"github.com/klauspost/compress/zstd"
 )
 
 // A Machine is the memory of a snapshot, put into the physical memory of a machine of any
@@ -34,61 +33,34 @@ const (
 // NewMachine makes one of pages page frames from a series' snapshot.
 func NewMachine(tb testing.TB, series string, pages uint64) *Machine {
 	tb.Helper()
-	packed, err := os.ReadFile(Path(tb, series))
+	img, err := kmem.Open(Path(tb, series))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	dec, err := zstd.NewReader(nil)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer dec.Close()
-	core, err := dec.DecodeAll(packed, nil)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	m := &Machine{Pages: pages, ram: make(map[uint64][]byte)}
-	virt, err := m.read(core)
-	if err != nil {
-		tb.Fatal(err)
+	defer img.Close()
+	m := &Machine{Pages: pages, ram: make(map[uint64][]byte), info: bytes.Clone(img.VMCoreInfo().Raw())}
+	virt := make(map[uint64][]byte)
+	stats, err := kmem.Scan(tb.Context(), img, nil, func(p kmem.ScanPiece) kmem.ScanPiece {
+		if p.Data == nil {
+			p.Data = make([]byte, p.Size)
+		}
+		p.Data = bytes.Clone(p.Data)
+		return p
+	}, func(p kmem.ScanPiece) bool {
+		for at := uint64(0); at < p.Size; {
+			page := (p.Addr + at) &^ (pageSize - 1)
+			if virt[page] == nil {
+				virt[page] = make([]byte, pageSize)
+			}
+			at += uint64(copy(virt[page][(p.Addr+at)%pageSize:], p.Data[at:]))
+		}
+		return true
+	})
+	if err != nil || !stats.Virtual || !stats.AllRead() {
+		tb.Fatalf("the snapshot's memory: %+v, %v", stats, err)
 	}
 	m.place(tb, virt)
 	return m
-}
-
-// read finds the snapshot's pages by their addresses, and VMCOREINFO.
-func (m *Machine) read(core []byte) (map[uint64][]byte, error) {
-	file, err := elf.NewFile(bytes.NewReader(core))
-	if err != nil {
-		return nil, err
-	}
-	virt := make(map[uint64][]byte)
-	for _, p := range file.Progs {
-		data := core[p.Off : p.Off+p.Filesz]
-		switch p.Type {
-		case elf.PT_LOAD:
-			for at := uint64(0); at < p.Filesz; {
-				page := (p.Vaddr + at) &^ (pageSize - 1)
-				if virt[page] == nil {
-					virt[page] = make([]byte, pageSize)
-				}
-				at += uint64(copy(virt[page][(p.Vaddr+at)%pageSize:], data[at:]))
-			}
-		case elf.PT_NOTE:
-			for len(data) >= 12 {
-				name, desc := binary.LittleEndian.Uint32(data), binary.LittleEndian.Uint32(data[4:])
-				at := 12 + (name+3)&^3
-				if string(data[12:12+name]) == "VMCOREINFO\x00" {
-					m.info = bytes.Clone(data[at : at+desc])
-				}
-				data = data[min(len(data), int(at+(desc+3)&^3)):]
-			}
-		}
-	}
-	if m.info == nil {
-		return nil, fmt.Errorf("the snapshot has no VMCOREINFO")
-	}
-	return virt, nil
 }
 
 // place puts the pages into the machine, the last at its end, and maps them.
