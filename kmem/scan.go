@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"runtime"
+	"runtime/debug"
 	"sync"
 
 	"kinspect/kmem/dump"
@@ -16,6 +17,8 @@ const (
 	scanUnit = 256 << 10
 	// maxScanWorkers bounds the goroutines, and with them the memory: 16 MiB.
 	maxScanWorkers = 32
+	// minMapped is the least that is worth mapping, in bytes.
+	minMapped = 64 << 10
 	// maxScanSpans bounds the ranges of a unit.
 	maxScanSpans = scanUnit / PageSize
 )
@@ -241,8 +244,9 @@ type scanWorker[T any] struct {
 }
 
 func (w *scanWorker[T]) piece(addr, size uint64, data []byte) {
+	result := w.scan.look(ScanPiece{Addr: addr, Size: size, Data: data})
 	w.out.read += size
-	w.out.results = append(w.out.results, w.scan.look(ScanPiece{Addr: addr, Size: size, Data: data}))
+	w.out.results = append(w.out.results, result)
 }
 
 // readBulk reads whole pages, and makes pieces of those in one state.
@@ -271,6 +275,9 @@ func (w *scanWorker[T]) readBulk(spans []dump.Span) {
 
 // read reads a span that fits into buf: at once, or page by page where that fails.
 func (w *scanWorker[T]) read(span dump.Span, buf []byte) {
+	if w.readMapped(span) {
+		return
+	}
 	buf = buf[:span.Size]
 	if w.readAt(span.Addr, buf) == nil {
 		w.piece(span.Addr, span.Size, buf)
@@ -286,6 +293,38 @@ func (w *scanWorker[T]) read(span dump.Span, buf []byte) {
 		}
 		buf, addr = buf[n:], addr+n
 	}
+}
+
+// readMapped looks at a span where it is in the file, without a copy: twice as fast where nothing has to be
+// unpacked. It reports whether it could.
+func (w *scanWorker[T]) readMapped(span dump.Span) (ok bool) {
+	space, _ := w.scan.img.phys.(*dump.Space)
+	if w.scan.stats.Virtual {
+		space = w.scan.img.virt
+	}
+	if space == nil || w.scan.img.saved != nil || span.Size < minMapped {
+		return false
+	}
+	seg := space.Segments.Find(span.Addr)
+	if seg == nil || seg.Kind != dump.InFile || seg.Last-span.Addr < span.Size-1 {
+		return false
+	}
+	data, unmap := space.File.Window(seg.Off+(span.Addr-seg.Start), int(span.Size))
+	if data == nil {
+		return false
+	}
+	defer unmap()
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			if _, fault := r.(interface{ Addr() uintptr }); !fault {
+				panic(r)
+			}
+			ok = false // the file was cut, or its disk failed: read tells where
+		}
+	}()
+	w.piece(span.Addr, span.Size, data)
+	return true
 }
 
 func (w *scanWorker[T]) readAt(addr uint64, buf []byte) error {

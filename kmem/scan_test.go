@@ -6,6 +6,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
 	"testing"
 
 	"kinspect/kmem/dump"
@@ -265,5 +268,51 @@ func BenchmarkScan(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// A file on disk is mapped, and one that is cut while that is so is told as cut, not as a crash.
+func TestScanMapped(t *testing.T) {
+	ram := dumptest.Pages(200)
+	c := testCore{loads: []testLoad{{data: ram}}}
+	path := filepath.Join(t.TempDir(), "core")
+	file := c.bytes()
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	img, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer img.Close()
+	pages, stats := scanAll(t, img)
+	if len(pages) != 200 || !stats.AllRead() {
+		t.Fatalf("%d pages, %+v", len(pages), stats)
+	}
+	for at, page := range pages {
+		if !bytes.Equal(page, ram[at:at+PageSize]) {
+			t.Errorf("page %#x differs", at)
+		}
+	}
+	var once sync.Once
+	const left = 100
+	sum := 0
+	stats, err = Scan(context.Background(), img, nil, func(p ScanPiece) int {
+		once.Do(func() {
+			if err := os.Truncate(path, int64(len(file)-(200-left)*PageSize)); err != nil {
+				t.Error(err)
+			}
+		})
+		n := 0
+		for _, b := range p.Data {
+			n += int(b)
+		}
+		return n
+	}, func(n int) bool { sum += n; return true })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := uint64((200 - left) * PageSize); stats.Failed[Truncated] < want || stats.Failed[Truncated] > want+2*PageSize {
+		t.Errorf("%d bytes were cut off, and the scan says %+v", want, stats)
 	}
 }

@@ -98,6 +98,46 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// TestFindRare is of numbers that are found by one of their bytes, where memory has that byte seldom
+// and where it has it all over.
+func TestFindRare(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	found := 0
+	for round := range 600 {
+		b := make([]byte, rng.IntN(12000))
+		for i := range b {
+			if rng.IntN([]int{2, 9, 400}[round%3]) == 0 {
+				b[i] = byte(7 + rng.IntN(2))
+			}
+		}
+		p := Pattern{Bytes: make([]byte, 8), Align: 8}
+		p.Bytes[rng.IntN(8)] = 7
+		p.Bytes[rng.IntN(8)] = byte(7 + rng.IntN(2))
+		for range rng.IntN(20) {
+			if len(b) > 8 {
+				copy(b[rng.IntN(len(b)-8):], p.Bytes)
+			}
+		}
+		if p.rareByte() < 0 {
+			t.Fatalf("%x has no rare byte", p.Bytes)
+		}
+		addr := uint64(rng.IntN(9))
+		want := naive(&p, b, addr)
+		limit := 1 << 20
+		if round%5 == 0 {
+			limit = 3
+			want = want[:min(len(want), limit)]
+		}
+		if got := p.find(nil, b, addr, limit); !slices.Equal(got, want) {
+			t.Fatalf("%x in %d bytes at %#x: %x, want %x", p.Bytes, len(b), addr, got, want)
+		}
+		found += len(want)
+	}
+	if found < 500 {
+		t.Errorf("%d matches are too few for a test", found)
+	}
+}
+
 func FuzzFind(f *testing.F) {
 	f.Add([]byte{1, 0, 0, 0, 0, 0, 0, 0}, []byte{1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0}, uint8(3), uint8(5))
 	f.Add([]byte("ab"), []byte("aabab"), uint8(0), uint8(2))

@@ -121,7 +121,7 @@ func (p *Pattern) find(hits []uint64, b []byte, addr uint64, limit int) []uint64
 	return hits
 }
 
-// find64 is find for aligned numbers of 8 bytes: four at a time, of which mostly none matches.
+// find64 is find for aligned numbers of 8 bytes.
 func (p *Pattern) find64(hits []uint64, b []byte, i int, addr uint64, limit int) []uint64 {
 	le := binary.LittleEndian
 	v, mask := le.Uint64(p.Bytes), ^uint64(0)
@@ -129,7 +129,68 @@ func (p *Pattern) find64(hits []uint64, b []byte, i int, addr uint64, limit int)
 		mask = le.Uint64(p.Mask)
 		v &= mask
 	}
-	for b, addr = b[i:], addr+uint64(i); len(b) >= 8; {
+	b, addr = b[i:], addr+uint64(i)
+	if rare := p.rareByte(); rare >= 0 {
+		return p.findRare(hits, b, addr, rare, limit)
+	}
+	return find64Scalar(hits, b, addr, v, mask, limit)
+}
+
+// rareByte is the place of a byte of the pattern that memory has few of, as far as one can tell; -1 where there
+// is none.
+func (p *Pattern) rareByte() int {
+	if p.Mask != nil {
+		return -1
+	}
+	for i, c := range p.Bytes {
+		if c != 0 && c != 1 && c != 0xff {
+			return i
+		}
+	}
+	return -1
+}
+
+// findRare looks for a byte of an aligned number of 8 bytes, and at what is around it: the byte is found
+// by many at a time. Where a page has it all over, the page is gone through as others are.
+func (p *Pattern) findRare(hits []uint64, b []byte, addr uint64, rare, limit int) []uint64 {
+	const block, most = 4096, 48
+	le := binary.LittleEndian
+	v := le.Uint64(p.Bytes)
+	for len(b) >= 8 && len(hits) < limit {
+		part := b[:min(len(b)&^7, block)]
+		seen, at := 0, 0
+		for at < len(part) && len(hits) < limit {
+			n := bytes.IndexByte(part[at:], p.Bytes[rare])
+			if n < 0 {
+				at = len(part)
+				break
+			}
+			at += n
+			if word := at &^ 7; at-word == rare && le.Uint64(part[word:]) == v {
+				hits = append(hits, addr+uint64(word))
+			}
+			at++
+			if seen++; seen == most {
+				break
+			}
+		}
+		if at < len(part) && len(hits) < limit {
+			// Words that were looked at in part are looked at again where the byte may yet come.
+			word := at &^ 7
+			if at-word > rare {
+				word += 8
+			}
+			hits = find64Scalar(hits, part[word:], addr+uint64(word), v, ^uint64(0), limit)
+		}
+		b, addr = b[len(part):], addr+uint64(len(part))
+	}
+	return hits
+}
+
+// find64Scalar goes through aligned numbers of 8 bytes, four at a time, of which mostly none matches.
+func find64Scalar(hits []uint64, b []byte, addr, v, mask uint64, limit int) []uint64 {
+	le := binary.LittleEndian
+	for len(b) >= 8 && len(hits) < limit {
 		n := min(len(b)/8, 4)
 		if n == 4 {
 			w := (*[32]byte)(b)

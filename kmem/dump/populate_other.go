@@ -1,0 +1,5 @@
+//go:build unix && !linux
+
+package dump
+
+const mapPopulate = 0
