@@ -38,3 +38,23 @@ func (t *DataSec) Vars() []SecVar {
 	})
 	return t.vars
 }
+
+// VarPlace tells where in its section the variable of that name is, and its size, both
+// in bytes; ok is false where no section lists it.
+func (s *Spec) VarPlace(name string) (offset, size uint32, ok bool) {
+	for b := s; b != nil; b = b.base {
+		ids := b.find(Vars, name, 1)
+		if len(ids) == 0 {
+			continue
+		}
+		for i := range b.ofKind(kindDataSec) {
+			rec := b.record(b.firstID + ID(i))
+			for rows := rec[recordLen:]; len(rows) >= secInfoLen; rows = rows[secInfoLen:] {
+				if ID(le.Uint32(rows)) == ids[0] {
+					return le.Uint32(rows[4:]), le.Uint32(rows[8:]), true
+				}
+			}
+		}
+	}
+	return 0, 0, false
+}

@@ -14,7 +14,7 @@ func (s *Spec) decode(id ID) Type {
 	switch kind {
 	case kindInt:
 		v := le.Uint32(rest)
-		return &Int{
+		t := &Int{
 			Name:   s.nameAt(nameOff),
 			Size:   word,
 			Signed: v&(1<<24) != 0,
@@ -23,6 +23,10 @@ func (s *Spec) decode(id ID) Type {
 			offset: uint8(v >> 16),
 			bits:   uint8(v),
 		}
+		if t.contradicts() {
+			return &Unknown{uint8(kind), t.Name, id}
+		}
+		return t
 	case kindFloat:
 		return &Float{Name: s.nameAt(nameOff), Size: word}
 	case kindPointer:

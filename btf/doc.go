@@ -99,6 +99,11 @@
 // spelled up to a limit. A reference to a type that does not exist is an
 // [*Unknown], not an error, so that one bad type does not hide the others.
 //
+// A struct that no compiler can have made (members that overlap, or are not where their
+// alignment puts them) is a [*LayoutError] to whoever asks for a member of it, an integer whose size or sign is
+// not its name's an [*Unknown]: a damaged blob is not to give the offset of another member. See
+// [Struct.Sound].
+//
 // Lookups that fail wrap [ErrNotFound]. The texts of these errors suggest names,
 // which are looked for when the text is asked for, not before: it is cheap to ask
 // whether a kernel has a name.

@@ -43,8 +43,11 @@ const maxPath = 4096
 // lead through pointers: that takes memory, not types alone.
 //
 // The error is a [*PathError] that wraps a [*MemberError] if there is no such
-// member.
+// member, or a [*LayoutError] if the struct cannot be as the blob says.
 func (t *Struct) FindMember(path string) (Field, error) {
+	if err := t.Sound(); err != nil {
+		return Field{}, &PathError{path, 0, err}
+	}
 	if !strings.ContainsAny(path, ".[") {
 		if f, ok := t.lookup(path, maxAnonymousDepth, new(maxLookups)); ok {
 			return f, nil
@@ -90,6 +93,9 @@ func (t *Struct) FindMember(path string) (Field, error) {
 				return fail(fmt.Errorf("%s is a pointer (%s): its members are not part of %s", path[:max(col-1, 0)], f.Type, t))
 			}
 			return fail(fmt.Errorf("%s is a %s, which has no members", path[:max(col-1, 0)], f.Type))
+		}
+		if err := in.Sound(); err != nil {
+			return fail(err)
 		}
 		step, ok := in.lookup(name, maxAnonymousDepth, new(maxLookups))
 		if !ok {

@@ -37,7 +37,8 @@ func (l *layouter) of(t *Struct) structLayout {
 	// A struct within itself, which only a bad blob has, sees this.
 	l.structs[t] = structLayout{align: 1}
 	s := structLayout{align: 1}
-	for _, m := range t.Members() {
+	for i := range t.NumMembers() {
+		m := t.unnamed(i)
 		align := l.alignof(m.Type)
 		s.align = max(s.align, align)
 		off := uint64(m.BitOffset)

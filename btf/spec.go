@@ -29,6 +29,9 @@ type Spec struct {
 	mu    sync.RWMutex
 	cache map[ID]Type
 
+	layoutMu sync.Mutex
+	layouter layouter
+
 	names  nameStore
 	tables [kindMax + 1]nameTable
 }

@@ -14,6 +14,9 @@ type Struct struct {
 
 	once    sync.Once
 	members []Member
+
+	soundOnce sync.Once
+	soundErr  error
 }
 
 // Member is a member of a struct or union.
@@ -46,9 +49,15 @@ func (t *Struct) NumMembers() int { return len(t.rows) / memberLen }
 // bit-field instead and 24 are left for the offset. Without the flag, an Int of
 // odd width or offset makes a bit-field.
 func (t *Struct) member(i int) Member {
+	m := t.unnamed(i)
+	m.Name = t.spec.nameAt(le.Uint32(t.rows[i*memberLen:]))
+	return m
+}
+
+// unnamed is member without the name, which costs an allocation.
+func (t *Struct) unnamed(i int) Member {
 	row := t.rows[i*memberLen:]
 	m := Member{
-		Name:      t.spec.nameAt(le.Uint32(row)),
 		Type:      t.spec.typeOrUnknown(ID(le.Uint32(row[4:]))),
 		BitOffset: le.Uint32(row[8:]),
 	}

@@ -75,6 +75,9 @@ func (img *Image) searchKernel(progress Progress) {
 // adopt makes a kernel the image's.
 func (img *Image) adopt(k *foundKernel) {
 	img.tables, img.tablesErr = k.tables, nil
+	if img.tables.imageEnd == 0 {
+		img.tables.holdImage()
+	}
 	if k.info == nil && k.syms == nil {
 		// Errors come again, and to somebody who can tell them, where symbols are asked for.
 		k.syms, _ = FindKallsyms(tableMemory{k.tables}, nil)

@@ -74,7 +74,8 @@ type Kallsyms struct {
 	places  kallsymsPlaces
 	n       int
 	tokens  [256]string
-	markers []uint32 // one more than there are buckets: the last is the end of the names
+	markers []uint32      // one more than there are buckets: the last is the end of the names
+	whole   []atomic.Bool // buckets that end where the next begins
 	names   *lazyMemory
 	offsets *lazyMemory
 	addrs   addressing
@@ -202,7 +203,11 @@ func (k *Kallsyms) symbol(i int) (Symbol, error) {
 	if err != nil {
 		return Symbol{}, err
 	}
-	return k.decode(i, codes)
+	s, err := k.decode(i, codes)
+	if err == nil {
+		err = k.checkOrder(i, s.Addr)
+	}
+	return s, err
 }
 
 // decode makes symbol i of its codes.

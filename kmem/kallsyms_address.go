@@ -87,22 +87,48 @@ func (k *Kallsyms) address(i int) (Addr, error) {
 }
 
 // firstAtOrAbove finds the lowest-numbered symbol whose address is at least
-// addr, or Len where there is none.
+// addr, or Len where there is none. What it looks at must be in ascending order.
 func (k *Kallsyms) firstAtOrAbove(addr Addr) (int, error) {
 	lo, hi := 0, k.n
+	least, most := Addr(0), ^Addr(0)
 	for lo < hi {
 		mid := int(uint(lo+hi) / 2)
 		a, err := k.address(mid)
 		if err != nil {
 			return 0, err
 		}
+		if a < least || a > most {
+			return 0, errNotAscending
+		}
 		if a < addr {
-			lo = mid + 1
+			lo, least = mid+1, a
 		} else {
-			hi = mid
+			hi, most = mid, a
 		}
 	}
 	return lo, nil
+}
+
+// checkOrder compares the address of symbol i with its neighbours'.
+func (k *Kallsyms) checkOrder(i int, addr Addr) error {
+	if i > 0 {
+		if a, err := k.address(i - 1); err != nil || a > addr {
+			return orElse(err, errNotAscending)
+		}
+	}
+	if i+1 < k.n {
+		if a, err := k.address(i + 1); err != nil || a < addr {
+			return orElse(err, errNotAscending)
+		}
+	}
+	return nil
+}
+
+func orElse(err, other error) error {
+	if err != nil {
+		return err
+	}
+	return other
 }
 
 // maxAliases bounds the symbols at one address that are looked at.

@@ -116,8 +116,33 @@ func (c *nameCursor) take(buf *nameBuffer) ([]byte, error) {
 	return codes, nil
 }
 
-// codes finds the codes of symbol i, by walking at most one bucket.
+// errBucket tells of a length that was changed: the names behind it would be taken for those
+// of other symbols.
+var errBucket = fmt.Errorf("%w: the lengths of names do not add up", ErrBadKallsyms)
+
+// checkBucket walks a bucket once, and fails where it does not end where the next begins.
+func (k *Kallsyms) checkBucket(b int) error {
+	if b < len(k.whole) && k.whole[b].Load() {
+		return nil
+	}
+	end, err := k.bucketEnd(b)
+	if err != nil {
+		return err
+	}
+	if end != uint64(k.markers[b+1]) {
+		return errBucket
+	}
+	if b < len(k.whole) {
+		k.whole[b].Store(true)
+	}
+	return nil
+}
+
+// codes finds the codes of symbol i, by walking one bucket.
 func (k *Kallsyms) codes(i int, buf *nameBuffer) ([]byte, error) {
+	if err := k.checkBucket(i / bucketSize); err != nil {
+		return nil, err
+	}
 	c := k.bucket(i / bucketSize)
 	if err := c.pass(i % bucketSize); err != nil {
 		return nil, err

@@ -2,7 +2,9 @@ package kmem
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"sync/atomic"
 )
 
 // kallsymsPlaces is where the tables are, by VMCOREINFO or by their shape.
@@ -40,6 +42,7 @@ func openKallsyms(r Reader, p kallsymsPlaces) (*Kallsyms, error) {
 	if err := k.openMarkers(p); err != nil {
 		return nil, err
 	}
+	k.whole = make([]atomic.Bool, len(k.markers)-1)
 	if err := k.openAddresses(p); err != nil {
 		return nil, err
 	}
@@ -176,7 +179,7 @@ func (k *Kallsyms) openAddresses(p kallsymsPlaces) error {
 			continue
 		}
 		ok, err := k.decodes("_stext", p.stext)
-		if err != nil {
+		if err != nil && !errors.Is(err, errNotAscending) {
 			return err
 		}
 		if ok {

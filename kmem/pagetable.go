@@ -50,6 +50,10 @@ type pageTables struct {
 	physMask uint64                              // ptePhysMask without sme_mask
 	levels   int                                 // 4 or 5
 
+	// The kernel's image is mapped in one piece: virtual - startKMap + physBase. That is
+	// known below imageEnd, 0 where it is not known at all.
+	physBase, imageEnd uint64
+
 	// A translation cache with one slot an address, as a file's.
 	small [tlbEntries]atomic.Pointer[translation] // 4 KiB pages, by page
 	large [tlbEntries]atomic.Pointer[translation] // larger pages, by 2 MiB
@@ -92,7 +96,42 @@ func newPageTables(info *VMCoreInfo, physBase *uint64, phys func(uint64, []byte)
 		t.levels = 5
 	}
 	t.root &= t.physMask
+	// Modules follow the image. Without KASLR in the kernel it has 512 MiB.
+	size, ok := info.Number("KERNEL_IMAGE_SIZE")
+	if !ok || size <= 0 || size > kernelMapEnd-startKMap {
+		size = minImageSize
+	}
+	t.physBase, t.imageEnd = uint64(base), startKMap+uint64(size)
 	return t, nil
+}
+
+// minImageSize is the least that a kernel keeps for its image
+// (arch/x86/include/asm/page_64_types.h: KERNEL_IMAGE_SIZE).
+const minImageSize = 512 << 20
+
+// holdImage is for tables that VMCOREINFO did not lead to: where the image is, its first page
+// tells, and all others must agree.
+func (t *pageTables) holdImage() {
+	text := t.textBase()
+	if !text.ok {
+		return
+	}
+	t.physBase, t.imageEnd = text.base, startKMap+minImageSize
+	if uint64(text.first) >= t.imageEnd {
+		t.imageEnd = kernelMapEnd
+	}
+}
+
+// checkImage compares where the tables map the image with where it is: a damaged entry would
+// give another page for it.
+func (t *pageTables) checkImage(addr, phys uint64) error {
+	if addr < startKMap || addr >= t.imageEnd {
+		return nil
+	}
+	if want := (addr - startKMap + t.physBase) & (ptePhysMask | (PageSize - 1)); phys != want {
+		return t.fault(addr, Failed, fmt.Sprintf("damaged page tables: they map the kernel's image at physical address %#x, and by phys_base it is at %#x", phys, want))
+	}
+	return nil
 }
 
 // translate returns addr's physical address, and how many bytes from there on
@@ -111,6 +150,9 @@ func (t *pageTables) translate(addr uint64) (phys, run uint64, err error) {
 	}
 	if tr.size == PageSize {
 		slot = &t.small[addr>>pageShift%tlbEntries]
+	}
+	if err := t.checkImage(addr, tr.phys+(addr-tr.virt)); err != nil {
+		return 0, 0, err
 	}
 	slot.Store(tr)
 	return tr.phys + (addr - tr.virt), tr.size - (addr - tr.virt), nil

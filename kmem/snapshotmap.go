@@ -4,9 +4,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"kinspect/kmem/dump"
 	"slices"
 	"sort"
+
+	"kinspect/kmem/dump"
 )
 
 const (

@@ -21,7 +21,9 @@ func redirectors(k *value.Kernel) (int, error) {
 	if syms, err := k.Symbols(); err != nil {
 		return 0, err
 	} else if _, ok := syms.Lookup("prog_idr"); !ok {
-		return 0, nil // a kernel without CONFIG_BPF_SYSCALL
+		if _, has := syms.Lookup("bpf_prog_new_fd"); !has {
+			return 0, nil // a kernel without CONFIG_BPF_SYSCALL
+		}
 	}
 	idr, err := k.Global("prog_idr")
 	if err != nil {
@@ -31,15 +33,13 @@ func redirectors(k *value.Kernel) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	types, err := k.Types()
-	if err != nil {
-		return 0, err
-	}
 	kinds := map[uint64]bool{}
 	for _, name := range redirecting {
-		if e, _, ok := types.Enumerator(name); ok {
-			kinds[e.Value] = true
+		n, err := k.Enumerator(name)
+		if err != nil {
+			return 0, err
 		}
+		kinds[n] = true
 	}
 	prog, err := k.Struct("bpf_prog")
 	if err != nil {

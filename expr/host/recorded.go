@@ -1,7 +1,9 @@
 package host
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -12,10 +14,53 @@ const FactsKey = "host"
 
 // recording is the JSON form of facts in a snapshot.
 type recording struct {
-	Self  *uint64                `json:"self_netns,omitempty"`
-	Named map[string]uint64      `json:"named_netns,omitempty"`
-	PIDs  map[string]uint64      `json:"pid_netns,omitempty"`
-	Links map[string]*LinkRecord `json:"links,omitempty"` // by "NETNS/IFINDEX"
+	Self  *uint64           `json:"self_netns,omitempty"`
+	Named map[string]uint64 `json:"named_netns,omitempty"`
+	PIDs  map[string]uint64 `json:"pid_netns,omitempty"`
+	Links links             `json:"links,omitempty"` // by "NETNS/IFINDEX"
+}
+
+// links are records of devices. A device that comes twice, or without one of its numbers, was
+// damaged: a number that is missing must not be read as 0.
+type links map[string]*LinkRecord
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (l *links) UnmarshalJSON(data []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return errors.New("the devices are no object")
+	}
+	*l = links{}
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		name, _ := key.(string)
+		var raw struct {
+			Stats map[string]uint64 `json:"stats"`
+			Err   string            `json:"err"`
+		}
+		if err := dec.Decode(&raw); err != nil {
+			return err
+		}
+		if _, twice := (*l)[name]; twice {
+			return fmt.Errorf("device %q comes twice", name)
+		}
+		rec := &LinkRecord{Err: raw.Err}
+		for field, to := range map[string]*uint64{
+			"RxDropped": &rec.Stats.RxDropped, "TxDropped": &rec.Stats.TxDropped, "RxMissed": &rec.Stats.RxMissed,
+			"RxNoHandler": &rec.Stats.RxNoHandler, "RxOtherHostDropped": &rec.Stats.RxOtherHostDropped,
+		} {
+			n, ok := raw.Stats[field]
+			if !ok {
+				return fmt.Errorf("device %q has no %s", name, field)
+			}
+			*to = n
+		}
+		(*l)[name] = rec
+	}
+	return nil
 }
 
 // LinkRecord is what netlink said of one device: its statistics, or why not.

@@ -107,13 +107,9 @@ func (s *Stack) coreKept(d Device, kind, stats, member string) (n uint64, ok boo
 	if err != nil {
 		return 0, false, err
 	}
-	types, err := s.K.Types()
-	if err != nil {
+	want, err := s.K.Enumerator(kind)
+	if err != nil || want != has {
 		return 0, false, err
-	}
-	want, _, found := types.Enumerator(kind)
-	if !found || want.Value != has {
-		return 0, false, nil
 	}
 	p, err := d.Value.Path(stats)
 	if err != nil {

@@ -42,13 +42,9 @@ func (s *Stack) fromWire(d Device, depth int) (bool, error) {
 // background: an atomic allocation that fails wakes kswapd first, which counts a
 // PAGEOUTRUN (mm/page_alloc.c, mm/vmscan.c: balance_pgdat).
 func (s *Stack) MemoryWasShort() (bool, error) {
-	types, err := s.K.Types()
+	item, err := s.K.Enumerator("PAGEOUTRUN")
 	if err != nil {
 		return false, err
-	}
-	item, _, ok := types.Enumerator("PAGEOUTRUN")
-	if !ok {
-		return true, nil
 	}
 	events, err := s.K.Global("vm_event_states")
 	if err != nil {
@@ -60,7 +56,7 @@ func (s *Stack) MemoryWasShort() (bool, error) {
 		if err != nil {
 			return err
 		}
-		e, err := list.Index(int64(item.Value))
+		e, err := list.Index(int64(item))
 		if err != nil {
 			return err
 		}

@@ -114,6 +114,7 @@ func (k *Kernel) findGlobal(name string, lookup func(string) (kmem.Symbol, bool)
 		v := k.Ref(t.Type(), sym.Addr)
 		if k.isPerCPU(sym) {
 			v.place = perCPU
+			return v, k.checkPerCPU(types, sym, t.Type())
 		}
 		return v, nil
 	}
@@ -160,11 +161,39 @@ func (k *Kernel) fromTable(types *btf.Spec, sym kmem.Symbol, c string) (Value, e
 	} else if known && size > room {
 		return Value{}, fmt.Errorf("%s has room for %d bytes, but %s is %d bytes large: it has another type in this kernel", sym.Name, room, c, size)
 	}
+	if align := btf.Alignof(t); uint64(sym.Addr)%align != 0 {
+		return Value{}, fmt.Errorf("%s is at %s by the symbol table, which is damaged: %s is aligned to %d bytes", sym.Name, sym.Addr, c, align)
+	}
 	v := k.Ref(t, sym.Addr)
 	if sym.Module == "" && k.isPerCPU(sym) {
 		v.place = perCPU
+		return v, k.checkPerCPU(types, sym, t)
 	}
 	return v, nil
+}
+
+// checkPerCPU compares the place of a per-CPU variable of vmlinux by its symbol with that by BTF,
+// which lists them all but for static ones of old kernels.
+func (k *Kernel) checkPerCPU(types *btf.Spec, sym kmem.Symbol, t btf.Type) error {
+	if sym.Module != "" {
+		return nil
+	}
+	off, size, ok := types.VarPlace(sym.Name)
+	if !ok {
+		return nil
+	}
+	at := uint64(sym.Addr)
+	if sym.Addr.IsKernel() { // since 6.15
+		start, ok := k.syms.Lookup("__per_cpu_start")
+		if !ok {
+			return nil
+		}
+		at -= uint64(start.Addr)
+	}
+	if n, err := btf.Sizeof(t); at != uint64(off) || err != nil || n != uint64(size) {
+		return fmt.Errorf("%s is at %#x of the per-CPU section by the symbol table, and at %#x with %d bytes by BTF: one of them is damaged", sym.Name, at, off, size)
+	}
+	return nil
 }
 
 // room is the distance from a symbol of vmlinux to the next, in bytes.

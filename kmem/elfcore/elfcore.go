@@ -7,7 +7,8 @@
 // number of program headers is sh_info of section header 0.
 //
 // A PT_LOAD may tell a virtual address, a physical one, or both. Of its p_memsz bytes
-// the first p_filesz are in the file; the others were left out by whoever wrote it.
+// the first p_filesz are in the file; the others were left out by whoever wrote it. Segments
+// that contradict each other are refused: see check.go.
 package elfcore
 
 import (
@@ -58,6 +59,11 @@ func Open(f *dump.File, live bool) (*dump.Content, error) {
 	c := &dump.Content{File: f, Remarks: p.remarks}
 	for _, h := range noteSegments {
 		if c.Notes, err = f.AppendNotes(c.Notes, h.Off, h.Filesz); err != nil {
+			return nil, err
+		}
+	}
+	if !live {
+		if err := p.checkLoads(phoff, phnum, noteSegments); err != nil {
 			return nil, err
 		}
 	}

@@ -149,6 +149,9 @@ func Open(r io.ReaderAt, size int64, name string) (*File, error) {
 		return nil, errorf(0, "damaged flattened dump: %v", err)
 	}
 	f.end = min(f.end, math.MaxInt64)
+	if from, to, found := f.hole(); found && b.overlap && !f.cut {
+		return nil, errorf(0, "damaged flattened dump: no record holds what belongs at offsets %#x to %#x, and others have one place", from, to)
+	}
 	return f, nil
 }
 
@@ -186,8 +189,9 @@ func (h *headReader) next(at uint64) ([]byte, error) {
 
 // builder collects groups in the order of their records.
 type builder struct {
-	groups []group
-	n      int // records in the last group
+	groups  []group
+	n       int  // records in the last group
+	overlap bool // found by sorted
 }
 
 var errLimit = errors.New("too many records")
@@ -238,11 +242,14 @@ func (b *builder) sorted() ([]group, error) {
 		}
 		if n == 1 {
 			out = append(out, in[0])
-		} else if n > maxOverlap {
-			return nil, fmt.Errorf("%d groups of records overlap", n)
-		} else {
-			out = append(out, latest(in[:n])...)
+			in = in[n:]
+			continue
 		}
+		b.overlap = true
+		if n > maxOverlap {
+			return nil, fmt.Errorf("%d groups of records overlap", n)
+		}
+		out = append(out, latest(in[:n])...)
 		in = in[n:]
 	}
 	return out, nil

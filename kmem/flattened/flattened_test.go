@@ -110,6 +110,17 @@ func TestFlatGroups(t *testing.T) {
 	}
 }
 
+// bools makes a 1 of each true.
+func bools(list []bool) []byte {
+	out := make([]byte, len(list))
+	for i, b := range list {
+		if b {
+			out[i] = 1
+		}
+	}
+	return out
+}
+
 // FuzzFlat compares with records that are written one after the other.
 func FuzzFlat(f *testing.F) {
 	f.Add([]byte{0, 3, 3, 3, 6, 2, 1, 4})
@@ -120,6 +131,7 @@ func FuzzFlat(f *testing.F) {
 		file := dumptest.FlatHead()
 		var want []byte
 		var known []bool
+		overlap := false
 		for i := 0; i+1 < len(plan); i += 2 {
 			off, n := int(plan[i]), int(plan[i+1])
 			data := bytes.Repeat([]byte{byte(i + 1)}, n)
@@ -128,14 +140,20 @@ func FuzzFlat(f *testing.F) {
 				want, known = append(want, 0), append(known, false)
 			}
 			for j := range data {
+				overlap = overlap || known[off+j]
 				want[off+j], known[off+j] = data[j], true
 			}
 		}
+		last := bytes.LastIndexByte(bools(known), 1)
+		hole := bytes.IndexByte(bools(known)[:last+1], 0) >= 0
 		// An empty record at the very end makes the file longer.
 		file = append(file, dumptest.FlatEnd()...)
 		flat, err := Open(bytes.NewReader(file), int64(len(file)), "fuzz")
+		if (err != nil) != (hole && overlap) { // a record was moved
+			t.Fatalf("hole %v, overlap %v: %v", hole, overlap, err)
+		}
 		if err != nil {
-			t.Fatal(err)
+			return
 		}
 		if flat.end < uint64(len(want)) {
 			t.Fatalf("%d bytes, want %d", flat.end, len(want))

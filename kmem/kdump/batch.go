@@ -80,6 +80,7 @@ func (m *memory) readBatch(dec *pageDecoder, page uint64, buf []byte) error {
 			}
 			for i := uint64(1); i < n; i++ {
 				descs[i] = parsePageDesc(raw[i*descSize:])
+				descs[i].n = first.n + i
 			}
 		}
 		for done := uint64(0); done < n; {

@@ -113,7 +113,9 @@ func (r *bulkReader) readDescs(part *part, pages []uint64) (ok bool) {
 	}
 	r.descs = r.descs[:0]
 	for ; len(table) > 0; table = table[descSize:] {
-		r.descs = append(r.descs, parsePageDesc(table))
+		d := parsePageDesc(table)
+		d.n = first - part.first + uint64(len(r.descs))
+		r.descs = append(r.descs, d)
 	}
 	return true
 }

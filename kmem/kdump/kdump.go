@@ -19,7 +19,8 @@
 //
 // So the descriptor of a page is the one whose number is the count of bits before
 // the page's own, and where the first page lies is known from the count of all bits:
-// the one check that the format offers against a damaged bitmap.
+// the one check that the format offers against a damaged bitmap. Against damaged descriptors there is
+// their order: see order.go.
 //
 // The header tells its version; each added members at the sub header's end. Version 6
 // is of 2013 and has its page numbers in 64 bits, as the older ones cut them to 32.
@@ -161,6 +162,10 @@ func parseHeader(f *dump.File) (*header, error) {
 	}
 	if h.descs > uint64(max(f.Size, 0)) {
 		return nil, f.Errorf(0, "truncated: the file ends (after %d bytes) before the end of its bitmaps at %#x", f.Size, h.descs)
+	}
+	// Before version 6 page numbers may have been cut off.
+	if h.version >= 6 && bitmapBlocks != one && bitmapBlocks != 2*one {
+		return nil, f.Errorf(436, "damaged kdump header: bitmaps of %d blocks, and %d pages take %d each", bitmapBlocks, h.pages, one)
 	}
 	return h, nil
 }

@@ -200,7 +200,9 @@ func (m *memory) desc(page uint64) (pageDesc, *part, error) {
 	if err := part.f.ReadFull(part.descs+(n-part.first)*descSize, raw[:]); err != nil {
 		return pageDesc{}, nil, part.fault(page, "descriptor", err)
 	}
-	return parsePageDesc(raw[:]), part, nil
+	d := parsePageDesc(raw[:])
+	d.n = n - part.first
+	return d, part, nil
 }
 
 func errNoPart(page uint64) *dump.Fault {

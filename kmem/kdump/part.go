@@ -17,6 +17,8 @@ type part struct {
 	count      uint64 // pages in the dump from start to end
 	start, end uint64
 	status     uint32
+	inOrder    bool   // pages lie in the order of their descriptors, see findOrder
+	data       uint64 // offset of the first page, which pages of zeros share
 }
 
 // pageDesc is a page's descriptor.
@@ -24,6 +26,7 @@ type pageDesc struct {
 	off   uint64
 	size  uint32
 	flags uint32
+	n     uint64 // of its part's pages it is the n-th, from 0
 }
 
 func parsePageDesc(b []byte) pageDesc {
@@ -50,6 +53,8 @@ func (p *part) check(all uint64) error {
 	for _, n := range []uint64{p.count, all} {
 		data := p.descs + n*descSize
 		if d.off == data || d.off == data+dump.PageSize {
+			p.data = data
+			p.findOrder()
 			return nil
 		}
 	}
@@ -91,7 +96,7 @@ func (p *part) sound(page uint64, d pageDesc) error {
 	case d.off > size || size-d.off < uint64(d.size):
 		return pageFault(page, dump.Truncated, fmt.Sprintf("it belongs at offset %#x, and the file has %#x bytes", d.off, size))
 	}
-	return nil
+	return p.place(page, d)
 }
 
 // fault explains an error of the file.

@@ -5,7 +5,6 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"fmt"
-	"kinspect/kmem"
 	"maps"
 	"regexp"
 	"slices"
@@ -13,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/klauspost/compress/zlib"
+
+	"kinspect/kmem"
 )
 
 // A Machine is the memory of a snapshot, put into the physical memory of a machine of any
@@ -79,7 +80,20 @@ func (m *Machine) place(tb testing.TB, virt map[uint64][]byte) {
 	levels := uint(4 + number(`NUMBER\(pgtable_l5_enabled\)=(\d+)`, 10))
 	// Neighbours in the kernel's memory are neighbours here, too, as most are.
 	pages := slices.Sorted(maps.Keys(virt))
-	page := (m.Pages - uint64(len(pages))) * pageSize
+	// The kernel's image lies in one piece, as phys_base says, and the top table in it.
+	top := number(`SYMBOL\(init_top_pgt\)=([0-9a-f]+)`, 16)
+	inImage := func(at uint64) bool { return at >= startKMap && at-startKMap < 1<<30 }
+	low, high, others := top, top, uint64(0)
+	for _, at := range pages {
+		if inImage(at) {
+			low, high = min(low, at), max(high, at)
+		} else {
+			others++
+		}
+	}
+	page := (m.Pages - others) * pageSize
+	const tableRoom = 64 << 20
+	image := (page - tableRoom - (high - low)) &^ (2<<20 - 1)
 	next := page - pageSize
 	alloc := func(data []byte) uint64 {
 		at := next
@@ -87,15 +101,21 @@ func (m *Machine) place(tb testing.TB, virt map[uint64][]byte) {
 		m.ram[at] = data
 		return at
 	}
-	root := alloc(make([]byte, pageSize))
+	root := image + top - low
+	m.ram[root] = make([]byte, pageSize)
 	for _, at := range pages {
 		table := root
 		for shift := 12 + 9*(levels-1); ; shift -= 9 {
 			slot := m.ram[table][at>>shift%512*8:]
 			if shift == 12 {
-				binary.LittleEndian.PutUint64(slot, page|0x63)
-				m.ram[page] = virt[at]
-				page += pageSize
+				phys := image + at - low
+				if !inImage(at) {
+					phys, page = page, page+pageSize
+				}
+				binary.LittleEndian.PutUint64(slot, phys|0x63)
+				if phys != root {
+					m.ram[phys] = virt[at]
+				}
 				break
 			}
 			entry := binary.LittleEndian.Uint64(slot)
@@ -106,7 +126,7 @@ func (m *Machine) place(tb testing.TB, virt map[uint64][]byte) {
 			table = entry &^ 0xfff
 		}
 	}
-	base := int64(root - (number(`SYMBOL\(init_top_pgt\)=([0-9a-f]+)`, 16) - startKMap))
+	base := int64(image - (low - startKMap))
 	m.info = regexp.MustCompile(`NUMBER\(phys_base\)=-?\d+`).ReplaceAll(m.info, fmt.Appendf(nil, "NUMBER(phys_base)=%d", base))
 }
 
