@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+
+	"kinspect/kmem/dump"
 )
 
 // A dump that tells nothing about its kernel still holds the kernel: the text of
@@ -46,8 +48,8 @@ func (s *memoryScan) run() {
 	defer stop()
 	total := int64(0)
 	if s.progress != nil {
-		for _, size := range s.img.phys.Ranges() {
-			total += int64(min(size, maxMemoryScan))
+		for span := range s.spans() {
+			total += int64(min(span.Size, maxMemoryScan))
 		}
 	}
 	work := func() {
@@ -81,10 +83,10 @@ func (s *memoryScan) run() {
 func (s *memoryScan) chunks() iter.Seq[physChunk] {
 	return func(yield func(physChunk) bool) {
 		left := int64(maxMemoryScan)
-		for addr, size := range s.img.phys.Ranges() {
-			at := (uint64(addr) + PageSize - 1) &^ (PageSize - 1)
-			end := uint64(addr) + size&^(PageSize-1)
-			if end < uint64(addr) {
+		for span := range s.spans() {
+			at := (span.Addr + PageSize - 1) &^ (PageSize - 1)
+			end := (span.Addr + span.Size) &^ (PageSize - 1)
+			if end < span.Addr {
 				end = 1<<64 - PageSize
 			}
 			for at < end {
@@ -97,6 +99,21 @@ func (s *memoryScan) chunks() iter.Seq[physChunk] {
 					return
 				}
 				at += n
+			}
+		}
+	}
+}
+
+// spans are what the dump holds. What is not in its file after all is passed by at once: a damaged
+// header may claim any amount of memory.
+func (s *memoryScan) spans() iter.Seq[dump.Span] {
+	if space, ok := s.img.phys.(*dump.Space); ok {
+		return space.Spans(nil)
+	}
+	return func(yield func(dump.Span) bool) {
+		for addr, size := range s.img.phys.Ranges() {
+			if !yield(dump.Span{Addr: uint64(addr), Size: size}) {
+				return
 			}
 		}
 	}

@@ -207,7 +207,7 @@ func TestScanELF(t *testing.T) {
 // A flattened file may claim any amount of memory; what no record holds is passed by.
 func TestScanHole(t *testing.T) {
 	ram := dumptest.Pages(5)
-	const claimed = 1 << 50
+	const claimed = 1 << 44
 	c := testCore{loads: []testLoad{{paddr: 0x1000, data: ram}}, patch: func(file []byte, phoff int) {
 		binary.LittleEndian.PutUint64(file[phoff+56+32:], claimed)
 		binary.LittleEndian.PutUint64(file[phoff+56+40:], claimed)
