@@ -96,6 +96,20 @@ func differences(at string, a, b any) []string {
 	return list
 }
 
+// checkUnmapped reads vmalloc's address space, 16 TiB behind its start, where nothing is. Live the kernel
+// answers with zeros, which kinspect may not hand on.
+func checkUnmapped(c *subjectContext) error {
+	a, err := c.ask("eval", "mem(cast('unsigned long *', addr('vmalloc_base'))[0] + 0x100000000000, 8)")
+	if err != nil {
+		return err
+	}
+	words := []string{"not mapped", "is not present"}
+	if c.live() {
+		words = append(words, "/proc/kcore answers such reads with zeros")
+	}
+	return a.check(2, nil, words)
+}
+
 // checkCallersNamespace: live, the default is the namespace that kinspect runs
 // in, and --netns takes a process.
 func checkCallersNamespace(c *subjectContext) error {
