@@ -5,8 +5,6 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-
-	"kinspect/kmem/dump"
 )
 
 // A dump that tells nothing about its kernel still holds the kernel: the text of
@@ -48,7 +46,7 @@ func (s *memoryScan) run() {
 	defer stop()
 	total := int64(0)
 	if s.progress != nil {
-		for span := range s.spans() {
+		for span := range s.img.physSpans(nil) {
 			total += int64(min(span.Size, maxMemoryScan))
 		}
 	}
@@ -83,7 +81,7 @@ func (s *memoryScan) run() {
 func (s *memoryScan) chunks() iter.Seq[physChunk] {
 	return func(yield func(physChunk) bool) {
 		left := int64(maxMemoryScan)
-		for span := range s.spans() {
+		for span := range s.img.physSpans(nil) {
 			at := (span.Addr + PageSize - 1) &^ (PageSize - 1)
 			end := (span.Addr + span.Size) &^ (PageSize - 1)
 			if end < span.Addr {
@@ -99,21 +97,6 @@ func (s *memoryScan) chunks() iter.Seq[physChunk] {
 					return
 				}
 				at += n
-			}
-		}
-	}
-}
-
-// spans are what the dump holds. What is not in its file after all is passed by at once: a damaged
-// header may claim any amount of memory.
-func (s *memoryScan) spans() iter.Seq[dump.Span] {
-	if space, ok := s.img.phys.(*dump.Space); ok {
-		return space.Spans(nil)
-	}
-	return func(yield func(dump.Span) bool) {
-		for addr, size := range s.img.phys.Ranges() {
-			if !yield(dump.Span{Addr: uint64(addr), Size: size}) {
-				return
 			}
 		}
 	}

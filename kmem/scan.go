@@ -129,11 +129,17 @@ func (s *scan[T]) spans(gap func(error, uint64)) iter.Seq[dump.Span] {
 	if s.stats.Virtual {
 		return s.img.virt.Spans(gap)
 	}
-	if space, ok := s.img.phys.(*dump.Space); ok {
+	return s.img.physSpans(gap)
+}
+
+// physSpans are the ranges of physical memory that the dump's file holds: what a header claims and the file
+// does not have after all, which may be any amount, is passed by, and gap, which may be nil, told of it.
+func (img *Image) physSpans(gap func(error, uint64)) iter.Seq[dump.Span] {
+	if space, ok := img.phys.(*dump.Space); ok {
 		return space.Spans(gap)
 	}
 	return func(yield func(dump.Span) bool) {
-		for addr, size := range s.img.phys.Ranges() {
+		for addr, size := range img.phys.Ranges() {
 			if !yield(dump.Span{Addr: uint64(addr), Size: size}) {
 				return
 			}
