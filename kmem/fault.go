@@ -16,6 +16,9 @@ const (
 	Truncated = dump.Truncated
 	Refused   = dump.Refused
 	Failed    = dump.Failed
+	Unwritten = dump.Unwritten
+	NotGiven  = dump.NotGiven
+	Redacted  = dump.Redacted
 )
 
 // AsFault returns the fault that err wraps, or nil.

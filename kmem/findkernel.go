@@ -53,7 +53,7 @@ func (img *Image) searchKernel(progress Progress) {
 			return
 		}
 		if scan.skipped {
-			img.remarks = append(img.remarks, fmt.Sprintf("only the first %d GiB of the dump's memory were searched for its kernel", maxMemoryScan>>30))
+			img.found = append(img.found, fmt.Sprintf("only the first %d GiB of the dump's memory were searched for its kernel", maxMemoryScan>>30))
 		}
 	}
 	if len(kernels) > 1 {
@@ -69,7 +69,7 @@ func (img *Image) searchKernel(progress Progress) {
 	if img.info == nil {
 		note += "; there is no VMCOREINFO in memory either"
 	}
-	img.remarks = append(img.remarks, note)
+	img.found = append(img.found, note)
 }
 
 // adopt makes a kernel the image's.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
+	"strings"
 	"sync"
 
 	"kinspect/kmem/dump"
@@ -35,7 +37,8 @@ type Image struct {
 	// liveTables are those of a live kernel, which change; nil where they cannot be found.
 	liveTables *pageTables
 
-	remarks  []string
+	lacks    []string // see Lacks
+	found    []string // how the kernel was found, where the notes do not tell
 	info     *VMCoreInfo
 	infoErr  error
 	snapshot *SnapshotInfo
@@ -50,7 +53,7 @@ type Image struct {
 
 // newImage reads the notes of a dump whose format is dealt with.
 func newImage(c *dump.Content, live bool) (*Image, error) {
-	img := &Image{content: c, virt: c.Virtual, phys: c.Memory, source: c.File.Name, live: live, remarks: c.Remarks, host: defaultHost}
+	img := &Image{content: c, virt: c.Virtual, phys: c.Memory, source: c.File.Name, live: live, lacks: c.Remarks, host: defaultHost}
 	if img.virt == nil {
 		img.virt = &dump.Space{File: c.File}
 	}
@@ -120,7 +123,15 @@ func (img *Image) VMCoreInfo() *VMCoreInfo { return img.info }
 
 // Remarks are what a user should know of the file before trusting that it has an
 // answer: that it is incomplete, for one. Each is a line.
-func (img *Image) Remarks() []string { return img.remarks }
+func (img *Image) Remarks() []string { return slices.Concat(img.lacks, img.found) }
+
+// Lacks are those of the remarks that say what a file does not have of the dump that it should be: it is
+// cut off, incomplete, or one of several.
+func (img *Image) Lacks() []string { return img.lacks }
+
+// Found tells how the kernel was found in a dump that has no VMCOREINFO note that could be read; "" where there
+// was nothing to find, or nothing was found.
+func (img *Image) Found() string { return strings.Join(img.found, "; ") }
 
 // Snapshot tells how a snapshot was made; nil where the image is none.
 func (img *Image) Snapshot() *SnapshotInfo { return img.snapshot }

@@ -74,7 +74,7 @@ func compareDumps(t *testing.T, files []string, whole string) {
 			start := time.Now()
 			err := img.ReadPhys(addr, a[:n])
 			busy += time.Since(start)
-			if f := AsFault(err); f != nil && f.Reason == Truncated && incomplete {
+			if f := AsFault(err); f != nil && (f.Reason == Truncated || f.Reason == Unwritten) && incomplete {
 				n = max(f.Addr-uint64(addr), PageSize)
 				missing += PageSize
 			} else if err != nil {

@@ -192,7 +192,7 @@ func TestKdumpSplit(t *testing.T) {
 	}
 	checkPages(t, img, ram, func(p int) (Reason, bool) {
 		if p%9 != 0 && p >= 150 && p < 301 {
-			return Truncated, true
+			return NotGiven, true
 		}
 		return filtered(p)
 	})
@@ -247,7 +247,7 @@ func TestKdumpCut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkPages(t, img, k.ram, func(p int) (Reason, bool) { return Truncated, p >= 40 })
+	checkPages(t, img, k.ram, func(p int) (Reason, bool) { return Unwritten, p >= 40 })
 	if r := img.Remarks(); !slices.Equal(r, []string{dump.RemarkIncomplete}) {
 		t.Errorf("remarks %q", r)
 	}

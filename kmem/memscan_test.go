@@ -335,7 +335,7 @@ func FuzzSearchKernel(f *testing.F) {
 		if (img.tables == nil) != (img.tablesErr != nil) {
 			t.Errorf("tables %v, %v", img.tables, img.tablesErr)
 		}
-		if img.tables != nil && len(img.remarks) == 0 {
+		if img.tables != nil && len(img.Remarks()) == 0 {
 			t.Error("nothing is said of the search")
 		}
 		if _, err := ReadUint64(img, fakeBanner); err != nil && AsFault(err) == nil {

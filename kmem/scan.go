@@ -118,7 +118,7 @@ type scanned[T any] struct {
 	results []T
 	size    uint64
 	read    uint64
-	failed  [dump.Failed + 1]uint64
+	failed  [dump.Reasons]uint64
 }
 
 // spans are the ranges to be read; gap is told of those that are known to be unreadable.
@@ -269,7 +269,7 @@ func (w *scanWorker[T]) readBulk(spans []dump.Span) {
 			}
 			from, size := addr+uint64(start-first)*PageSize, uint64(page-start)*PageSize
 			if reason, ok := state.Fault(); ok {
-				w.out.failed[min(reason, dump.Failed)] += size
+				w.out.failed[knownReason(reason)] += size
 			} else if state == dump.PageZero {
 				w.piece(from, size, nil)
 			} else {
@@ -343,7 +343,15 @@ func (w *scanWorker[T]) readAt(addr uint64, buf []byte) error {
 // reasonOf is why memory could not be read.
 func reasonOf(err error) Reason {
 	if f := AsFault(err); f != nil {
-		return min(f.Reason, dump.Failed)
+		return knownReason(f.Reason)
+	}
+	return dump.Failed
+}
+
+// knownReason is one of the reasons: a snapshot's note may hold any number.
+func knownReason(r Reason) Reason {
+	if r < dump.Reasons {
+		return r
 	}
 	return dump.Failed
 }

@@ -120,7 +120,7 @@ func TestScanDamaged(t *testing.T) {
 		}
 		pages, stats := scanAll(t, img)
 		checkScan(t, pages, k.ram, func(p int) bool { return bad[p] })
-		if stats.AllRead() || stats.Failed[Truncated] != 2*PageSize || stats.Failed[Failed] != uint64(len(bad)-2)*PageSize {
+		if stats.AllRead() || stats.Failed[Truncated] != PageSize || stats.Failed[Unwritten] != PageSize || stats.Failed[Failed] != uint64(len(bad)-2)*PageSize {
 			t.Errorf("flags %#x: %+v", flags, *stats)
 		}
 	}
@@ -169,7 +169,7 @@ func TestScanSplit(t *testing.T) {
 	}
 	pages, stats = scanAll(t, img)
 	checkScan(t, pages, ram, func(p int) bool { return p%11 == 0 || (p >= 33 && p < 90) })
-	if stats.Failed[Truncated] != 51*PageSize {
+	if stats.Failed[NotGiven] != 51*PageSize {
 		t.Errorf("%+v", *stats)
 	}
 }

@@ -80,7 +80,7 @@ func (s *SnapshotInfo) recorded(addr uint64) *Fault {
 func (s *SnapshotInfo) missing(addr uint64, redacted bool) *Fault {
 	f := &Fault{Addr: addr, Len: 1, Reason: Filtered, Detail: "a snapshot holds only what its command read: " + s.commandLine()}
 	if redacted {
-		f.Detail = "redacted when the snapshot was made: " + s.commandLine() + " did not ask for it"
+		f.Reason, f.Detail = Redacted, "when the snapshot was made: "+s.commandLine()+" did not ask for it"
 	}
 	return f
 }

@@ -130,7 +130,7 @@ func openSources(files sourceFiles, progress Progress) (*Image, error) {
 		return nil, err
 	}
 	for _, s := range files {
-		img.remarks = append(img.remarks, s.remarks...)
+		img.lacks = append(img.lacks, s.remarks...)
 	}
 	img.closer = files
 	img.searchKernel(progress)

@@ -74,7 +74,11 @@ func NotOpened(source string, err error) *Report {
 func Examine(s *knet.Stack) *Report {
 	k := s.K
 	r := &Report{Source: value.Printable(k.Image.Source()), Kernel: k.Release(), Status: OK, Items: []Item{}}
-	r.add("memory", OK, "", "%s opens", r.Source)
+	if lacks := k.Image.Lacks(); len(lacks) > 0 {
+		r.add("memory", Limited, "give all of the dump, if there is more; answers that need what is missing say so", "%s opens, but %s", r.Source, value.Printable(strings.Join(lacks, "; ")))
+	} else {
+		r.add("memory", OK, "", "%s opens", r.Source)
+	}
 	r.snapshot(k.Image.Snapshot())
 	r.vmcoreinfo(k)
 	named := r.symbols(k)
@@ -121,6 +125,8 @@ func (r *Report) snapshot(s *kmem.SnapshotInfo) {
 
 func (r *Report) vmcoreinfo(k *value.Kernel) {
 	switch info := k.Image.VMCoreInfo(); {
+	case k.Image.Found() != "":
+		r.add("VMCOREINFO", Limited, "", "%s", value.Printable(k.Image.Found()))
 	case info == nil && k.Image.Live():
 		r.add("VMCOREINFO", Limited, "", "the kernel does not give it in /proc/kcore (before 4.19)")
 	case info == nil:
@@ -134,7 +140,11 @@ func (r *Report) vmcoreinfo(k *value.Kernel) {
 func (r *Report) symbols(k *value.Kernel) bool {
 	syms, err := k.Symbols()
 	if err != nil {
-		r.addErr("symbols", Missing, err)
+		if len(k.Image.Lacks()) > 0 {
+			r.add("symbols", Missing, "they may be in what the dump lacks (see memory)", "%v", err)
+		} else {
+			r.addErr("symbols", Missing, err)
+		}
 		return false
 	}
 	detail := fmt.Sprintf("%d, from %s", syms.Len(), syms.Source())
@@ -161,7 +171,11 @@ func HiddenSymbols(img *kmem.Image) string {
 func (r *Report) types(k *value.Kernel) bool {
 	types, err := k.Types()
 	if err != nil {
-		r.addErr("types (BTF)", Missing, err)
+		if len(k.Image.Lacks()) > 0 {
+			r.add("types (BTF)", Missing, "they may be in what the dump lacks (see memory)", "%v", err)
+		} else {
+			r.addErr("types (BTF)", Missing, err)
+		}
 		return false
 	}
 	from := "vmlinux"

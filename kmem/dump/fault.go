@@ -20,6 +20,15 @@ const (
 	Refused
 	// Failed: the read failed in another way (an I/O error), told by Detail.
 	Failed
+	// Unwritten: whoever wrote the dump stopped before the page.
+	Unwritten
+	// NotGiven: the page is in a file of the dump that was not given.
+	NotGiven
+	// Redacted: the snapshot was made without the bytes.
+	Redacted
+
+	// Reasons is the number of them.
+	Reasons = iota
 )
 
 // String names the reason in the words that messages use.
@@ -33,6 +42,12 @@ func (r Reason) String() string {
 		return "beyond the end of the file (truncated dump)"
 	case Refused:
 		return "refused by the kernel"
+	case Unwritten:
+		return "not in the dump (its writer stopped before it)"
+	case NotGiven:
+		return "in a part of the dump that was not given"
+	case Redacted:
+		return "redacted"
 	default:
 		return "read failed"
 	}

@@ -69,8 +69,18 @@ func Open(f *dump.File, live bool) (*dump.Content, error) {
 	}
 	virt, phys := addressSpaces(p.loads, f.Size)
 	c.Virtual = &dump.Space{File: f, Segments: virt, Live: live}
-	c.Memory = &dump.Space{File: f, Segments: phys, Physical: true, Live: live}
+	memory := &dump.Space{File: f, Segments: phys, Physical: true, Live: live}
+	c.Memory = memory
+	if cut := max(cutOff(memory), cutOff(c.Virtual)); cut > 0 && !live {
+		c.Remarks = append(c.Remarks, fmt.Sprintf("the dump is cut off: the file has %d bytes, and %d KiB of memory that belong behind them cannot be read", f.Size, (cut+1023)>>10))
+	}
 	return c, nil
+}
+
+// cutOff is how many bytes of memory the file should have, and ends before.
+func cutOff(m *dump.Space) uint64 {
+	absent, _ := m.Absent() // segments tell without reading
+	return absent.CutOff
 }
 
 // parser reads headers; its file may be anything.

@@ -206,7 +206,7 @@ func (m *memory) desc(page uint64) (pageDesc, *part, error) {
 }
 
 func errNoPart(page uint64) *dump.Fault {
-	return pageFault(page, dump.Truncated, "it is in a part of the split dump that was not given: name each part with --core")
+	return pageFault(page, dump.NotGiven, "name each part of the split dump with --core")
 }
 
 // part returns the file that holds a page, or nil.

@@ -88,7 +88,7 @@ func (p *part) sound(page uint64, d pageDesc) error {
 	size := uint64(max(p.f.Size, 0))
 	switch {
 	case d.off == 0:
-		return pageFault(page, dump.Truncated, "whoever wrote the dump stopped before this page")
+		return pageFault(page, dump.Unwritten, "it ran out of space, or was stopped")
 	case d.size == 0 || d.size > dump.PageSize || (d.flags&flagsPacked == 0 && d.size != dump.PageSize):
 		return pageFault(page, dump.Failed, fmt.Sprintf("damaged page descriptor: %d bytes", d.size))
 	case d.off < p.descs+p.count*descSize:
