@@ -31,7 +31,7 @@ func TestOpenRefuses(t *testing.T) {
 		want string
 	}{
 		{"empty", nil, "the file is empty"},
-		{"text", []byte("hello, this is text\x1b[31m\n"), `not an ELF core dump: it starts with "hello, t"`},
+		{"text", []byte("hello, this is text\x1b[31m\n"), `not a dump that kinspect knows (an ELF core, kdump-compressed, flattened, or one of these in gzip, xz or zstd): it starts with "hello, t"`},
 		{"short text", []byte("h\x1b"), `it starts with "h\x1b"`},
 		{"kdump", []byte("KDUMP   \x06\x00"), "truncated: the file ends (after 10 bytes) before its kdump header"},
 		{"flattened", []byte("makedumpfile\x00\x00"), "it starts with \"makedump"},

@@ -29,7 +29,7 @@ func TestFlatRefuses(t *testing.T) {
 		"negative offset": {head(4096, 1<<63), "a record of -1 bytes for offset 0x8000000000000000"},
 		"negative size":   {head(4096, 5), "a record of -1 bytes for offset 0x5"},
 		"size":            {flatJoin(dumptest.FlatRec(1<<62, nil)[:8], dumptest.FlatRec(1<<62, nil)[:8]), "a record of 4611686018427387904"},
-		"nothing in it":   {flatJoin(dumptest.FlatEnd()), "not an ELF core dump: the file is empty"},
+		"nothing in it":   {flatJoin(dumptest.FlatEnd()), "not a dump: the file is empty"},
 		"text in it":      {dumptest.Flatten([]byte("hello world"), 3), `it starts with "hello wo"`},
 		"flattened twice": {dumptest.Flatten(dumptest.Flatten([]byte("hello"), 5), 1000), `it starts with "makedump"`},
 		"hole in headers": {flatJoin(dumptest.FlatRec(0, (&testKdump{ram: dumptest.Pages(3)}).bytes(t)[:5000]), dumptest.FlatRec(30000, []byte("x")), dumptest.FlatEnd()), "no record holds offset 0x4000"},

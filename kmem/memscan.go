@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+
+	"kinspect/kmem/dump"
 )
 
 // A dump that tells nothing about its kernel still holds the kernel: the text of
@@ -88,6 +90,10 @@ func (s *memoryScan) chunks() iter.Seq[physChunk] {
 				end = 1<<64 - PageSize
 			}
 			for at < end {
+				if skip := s.img.holeAt(at) &^ (PageSize - 1); skip > 0 {
+					at += min(skip, end-at)
+					continue
+				}
 				n := min(end-at, scanChunk-at%scanChunk)
 				if left -= int64(n); left < 0 {
 					s.skipped = true
@@ -100,6 +106,20 @@ func (s *memoryScan) chunks() iter.Seq[physChunk] {
 			}
 		}
 	}
+}
+
+// holeAt is how many bytes from a physical address on are zeros, as far as that is known without reading.
+func (img *Image) holeAt(addr uint64) uint64 {
+	space, ok := img.phys.(*dump.Space)
+	if !ok {
+		return 0
+	}
+	seg := space.Segments.Find(addr)
+	if seg == nil || seg.Kind != dump.InFile {
+		return 0
+	}
+	off := seg.Off + (addr - seg.Start)
+	return space.File.NextData(off) - off
 }
 
 // chunk looks at one range; pages that cannot be read are left out.

@@ -54,8 +54,8 @@ func TestOpenZstd(t *testing.T) {
 	}{
 		"cut off":        {whole[:len(whole)/2], "damaged zstd file: after"},
 		"magic alone":    {packed.ZstdMagic, "damaged zstd file"},
-		"no ELF":         {pack(t, []byte("text")), "not an ELF core dump"},
-		"twice":          {pack(t, whole), "not an ELF core dump"},
+		"no ELF":         {pack(t, []byte("text")), "not a dump that kinspect knows"},
+		"twice":          {pack(t, whole), "not a dump that kinspect knows"},
 		"garbage behind": {append(bytes.Clone(whole), "garbage"...), "damaged zstd file"},
 	} {
 		_, err := openBytes(tt.file)

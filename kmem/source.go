@@ -78,6 +78,10 @@ func newSource(r io.ReaderAt, size int64, name string, progress Progress) (*dump
 			_ = s.Close()
 			return nil, err
 		}
+		if flat.Size() == 0 && flat.Cut() {
+			_ = s.Close()
+			return nil, &FormatError{Source: name, What: "a flattened dump that is cut off: there is nothing behind its header"}
+		}
 		if flat.Cut() {
 			s.remarks = append(s.remarks, name+": the flattened file is cut off: its end record is missing")
 		}

@@ -38,8 +38,21 @@ func Explain(s *knet.Stack, d knet.Device) (*Report, error) {
 	r.Path = picture(sc, r)
 	advise(sc, r)
 	r.Missing = append(r.Missing, sc.missing...)
+	r.Missing = append(r.Missing, unnamed(s)...)
 	r.Notes = append(r.Notes, sc.notes...)
 	return r, nil
+}
+
+// unnamed says that functions may stand in an answer without their names, as a part of the symbols could not be read.
+func unnamed(s *knet.Stack) []string {
+	syms, err := s.K.Symbols()
+	if err != nil {
+		return nil // nothing would have been answered
+	}
+	if table, ok := syms.(interface{ Err() error }); ok && table.Err() != nil {
+		return []string{fmt.Sprintf("the names of some functions: %v", table.Err())}
+	}
+	return nil
 }
 
 func explainCounter(sc *scene, r *Report, name string) (*Counter, error) {

@@ -41,7 +41,11 @@ type HandlerReport struct {
 
 // Handler says who takes frames of an ethertype that arrive on a device.
 func Handler(s *knet.Stack, e knet.Ethertype, d knet.Device) (*HandlerReport, error) {
-	return handlerOn(s, e, d, nil, 0)
+	r, err := handlerOn(s, e, d, nil, 0)
+	if err == nil {
+		r.Missing = append(r.Missing, unnamed(s)...)
+	}
+	return r, err
 }
 
 // maxHops bounds how often a frame is handed on: a slave, its bond, that one's
@@ -90,6 +94,7 @@ func HandlerAnywhere(s *knet.Stack, e knet.Ethertype, ns knet.NetNS) (*HandlerRe
 		r.Verdict = "none"
 		r.Summary = fmt.Sprintf("none: nothing takes %s on %s (what becomes of such a frame, and what counts it, is a question for one device: kinspect handler %s DEV)", e, where, r.Ethertype)
 	}
+	r.Missing = append(r.Missing, unnamed(s)...)
 	return r, nil
 }
 

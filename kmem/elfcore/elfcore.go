@@ -16,6 +16,7 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"kinspect/kmem/dump"
 )
@@ -25,7 +26,8 @@ const (
 	progHeaderSize = 56
 	sectHeaderSize = 64
 	pnXNum         = 0xffff
-	flagIncomplete = 1 // of e_flags: makedumpfile ran out of space
+	noteFile       = 0x46494c45 // NT_FILE: the files that a process had mapped
+	flagIncomplete = 1          // of e_flags: makedumpfile ran out of space
 
 	// maxProgHeaders bounds the segments of a file, and so the memory that opening
 	// one takes: a dump has some ten thousand at worst, a snapshot 131,072.
@@ -62,6 +64,9 @@ func Open(f *dump.File, live bool) (*dump.Content, error) {
 			return nil, err
 		}
 	}
+	if c.Note("VMCOREINFO") == nil && slices.ContainsFunc(c.Notes, func(n dump.Note) bool { return n.Name == "CORE" && n.Type == noteFile }) {
+		return nil, f.Errorf(0, "the core dump of a process, not of a kernel")
+	}
 	if !live {
 		if err := p.checkLoads(phoff, phnum, noteSegments); err != nil {
 			return nil, err
@@ -97,9 +102,9 @@ func (p *parser) header() (phoff, phnum uint64, err error) {
 	}
 	if !bytes.HasPrefix(head, []byte(elf.ELFMAG)) {
 		if len(head) == 0 {
-			return 0, 0, p.f.Errorf(0, "not an ELF core dump: the file is empty")
+			return 0, 0, p.f.Errorf(0, "not a dump: the file is empty")
 		}
-		return 0, 0, p.f.Errorf(0, "not an ELF core dump: it starts with %q", head[:min(len(head), 8)])
+		return 0, 0, p.f.Errorf(0, "not a dump that kinspect knows (an ELF core, kdump-compressed, flattened, or one of these in gzip, xz or zstd): it starts with %q", head[:min(len(head), 8)])
 	}
 	if len(head) < headerSize {
 		return 0, 0, p.f.Errorf(0, "truncated: %d bytes, and an ELF header has %d", len(head), headerSize)

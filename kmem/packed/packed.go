@@ -132,7 +132,7 @@ func (c *compression) unpack(r io.ReaderAt, size int64, name string, progress Pr
 		case err == nil:
 		case err == io.EOF:
 			return out.finish()
-		case errors.Is(err, zstd.ErrWindowSizeExceeded):
+		case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded):
 			return nil, fmt.Errorf("it is compressed with too large a window: unpack it (%s) and open the result", c.tool)
 		default:
 			return nil, fmt.Errorf("damaged %s file: after %d unpacked bytes: %w", c.name, out.size, err)
