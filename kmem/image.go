@@ -169,7 +169,7 @@ func (img *Image) readSome(addr uint64, buf []byte) (int, error) {
 		if err := img.virt.Read(s, addr, buf, n); err != nil || !img.live {
 			return n, err
 		}
-		return n, img.doubtZeros(addr, buf[:n], len(buf))
+		return n, img.doubt(s, addr, buf[:n], len(buf))
 	}
 	phys, n, err := img.run(addr, len(buf))
 	if err != nil {

@@ -14,9 +14,10 @@ func TestLiveZeros(t *testing.T) {
 		m := newTestMachine(levels, testPhysBase+0x400000)
 		m.mapPage(startKMap, testPhysBase, hugeShift) // the tables themselves are read by physical address
 		content := make([]byte, pages*PageSize)
+		content[6*PageSize+100] = 5 // left over from another read: nothing is mapped there
 		for _, tt := range []struct {
 			page uint64
-			phys uint64 // 0: not mapped
+			phys uint64
 			data byte
 		}{
 			{0, testPhysBase + 0x300000, 1}, {1, testPhysBase + 0x301000, 0}, {3, testPhysBase + 0x302000, 7}, {4, 1 << 40, 0}, {5, 1 << 40, 9},
@@ -46,6 +47,7 @@ func TestLiveZeros(t *testing.T) {
 			{"not mapped", 2*PageSize + 8, 16, 2*PageSize + 8, Unmapped, "not present"},
 			{"into what is not mapped", PageSize + 8, PageSize, 2 * PageSize, Unmapped, "answers such reads with zeros"},
 			{"no RAM", 4*PageSize + 8, 16, 4*PageSize + 8, Refused, "physical address 0x10000000008, which is no RAM"},
+			{"not mapped, and no zeros", 6*PageSize + 96, 16, 6*PageSize + 96, Unmapped, "or with anything"},
 			{"no RAM, but shown", 5 * PageSize, PageSize, 0, 0, ""},
 		} {
 			buf := make([]byte, tt.n)
