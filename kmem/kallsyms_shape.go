@@ -66,7 +66,11 @@ func FindKallsyms(r Reader, info *VMCoreInfo) (*Kallsyms, error) {
 	case k != nil:
 		return k, nil
 	case s.last != nil:
-		return nil, fmt.Errorf("tables found by their shape are not believed: %w", s.last)
+		err := fmt.Errorf("tables found by their shape are not believed: %w", s.last)
+		if errors.Is(err, ErrNoSymbol) { // of those by which tables are verified
+			err = fmt.Errorf("%w: %w", ErrBadKallsyms, err)
+		}
+		return nil, err
 	}
 	return nil, fmt.Errorf("%w: nothing in the kernel's image, from %v on, has their shape", ErrNoKallsyms, from)
 }
