@@ -309,6 +309,12 @@ func (s *shapeScan) verify(k *Kallsyms) error {
 			return fmt.Errorf("%w: VMCOREINFO says that %s is at %v, and they say %v", ErrBadKallsyms, sym.Name, sym.Addr, other.Addr)
 		}
 	}
+	if s.info != nil {
+		// Also as others find it: damage may spare one way and not the other.
+		if sym, err := k.Find("_stext"); err != nil || sym.Addr != s.stext {
+			return fmt.Errorf("%w: VMCOREINFO says that _stext is at %v, and they do not", ErrBadKallsyms, s.stext)
+		}
+	}
 	if s.info != nil && same < enough {
 		return fmt.Errorf("%w: only %d of the symbols in VMCOREINFO are among them, and %d are wanted", ErrBadKallsyms, same, enough)
 	}
