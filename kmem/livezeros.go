@@ -24,7 +24,7 @@ func (img *Image) doubt(seg *dump.Segment, addr uint64, b []byte, want int) erro
 	}
 	for done := 0; done < len(b); {
 		n := min(len(b)-done, PageSize-int((addr+uint64(done))%PageSize))
-		zeros := allZero(b[done : done+n])
+		zeros := dump.AllZero(b[done : done+n])
 		if zeros || seg.Phys == dump.UnknownPhys {
 			at := addr + uint64(done)
 			if f := img.unreadable(at, zeros); f != nil {
@@ -59,13 +59,4 @@ func (img *Image) unreadable(addr uint64, zeros bool) *Fault {
 		return &Fault{Reason: Refused, Detail: fmt.Sprintf("it is mapped to physical address %#x, which is no RAM; %s", phys, zerosExplained)}
 	}
 	return nil
-}
-
-func allZero(b []byte) bool {
-	for _, c := range b {
-		if c != 0 {
-			return false
-		}
-	}
-	return true
 }

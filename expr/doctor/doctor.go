@@ -57,6 +57,15 @@ func (r *Report) addErr(item string, s Status, err error) {
 	r.add(item, s, fallbacks[item], "%v", err)
 }
 
+// notFound adds what a kernel has to have and was not found.
+func (r *Report) notFound(k *value.Kernel, item string, err error) {
+	if len(k.Image.Lacks()) > 0 {
+		r.add(item, Missing, "they may be in what the dump lacks (see memory)", "%v", err)
+		return
+	}
+	r.addErr(item, Missing, err)
+}
+
 // fallbacks say what can be done without.
 var fallbacks = map[string]string{
 	"symbols":     "give a System.map or a saved /proc/kallsyms with --symbols; without symbols, mem(ADDRESS, LENGTH) reads memory, and with --btf cast('TYPE *', ADDRESS) gives it a type",
@@ -140,11 +149,7 @@ func (r *Report) vmcoreinfo(k *value.Kernel) {
 func (r *Report) symbols(k *value.Kernel) bool {
 	syms, err := k.Symbols()
 	if err != nil {
-		if len(k.Image.Lacks()) > 0 {
-			r.add("symbols", Missing, "they may be in what the dump lacks (see memory)", "%v", err)
-		} else {
-			r.addErr("symbols", Missing, err)
-		}
+		r.notFound(k, "symbols", err)
 		return false
 	}
 	detail := fmt.Sprintf("%d, from %s", syms.Len(), syms.Source())
@@ -171,11 +176,7 @@ func HiddenSymbols(img *kmem.Image) string {
 func (r *Report) types(k *value.Kernel) bool {
 	types, err := k.Types()
 	if err != nil {
-		if len(k.Image.Lacks()) > 0 {
-			r.add("types (BTF)", Missing, "they may be in what the dump lacks (see memory)", "%v", err)
-		} else {
-			r.addErr("types (BTF)", Missing, err)
-		}
+		r.notFound(k, "types (BTF)", err)
 		return false
 	}
 	from := "vmlinux"

@@ -91,3 +91,13 @@ func (e *FormatError) Error() string {
 	}
 	return fmt.Sprintf("%s: %s (at offset %#x of the file)", e.Source, e.What, e.Off)
 }
+
+// AllZero reports whether all of b is zeros.
+func AllZero(b []byte) bool {
+	for _, c := range b {
+		if c != 0 {
+			return false
+		}
+	}
+	return true
+}

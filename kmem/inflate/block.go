@@ -3,6 +3,8 @@ package inflate
 import (
 	"encoding/binary"
 	"io"
+
+	"kinspect/kmem/match"
 )
 
 // block unpacks what follows a block's codes, up to its end.
@@ -104,40 +106,11 @@ func (s *stream) fast(t *tables) (done bool, err error) {
 		if back > out {
 			return false, ErrCorrupt
 		}
-		end := out + length
-		if end+outMargin > len(dst) {
-			if end > len(dst) {
-				return false, ErrTooLong
-			}
-			repeat(dst, out, end, back)
-			out = end
-			continue
+		if length > len(dst)-out {
+			return false, ErrTooLong
 		}
-		// What is written beyond the end is written again.
-		from := out - back
-		w := binary.LittleEndian.Uint64(dst[from : from+8])
-		if back >= 8 {
-			binary.LittleEndian.PutUint64(dst[out:out+8], w)
-			w = binary.LittleEndian.Uint64(dst[from+8 : from+16])
-			binary.LittleEndian.PutUint64(dst[out+8:out+16], w)
-			for length > 16 {
-				from, out, length = from+16, out+16, length-16
-				w = binary.LittleEndian.Uint64(dst[from : from+8])
-				binary.LittleEndian.PutUint64(dst[out:out+8], w)
-				w = binary.LittleEndian.Uint64(dst[from+8 : from+16])
-				binary.LittleEndian.PutUint64(dst[out+8:out+16], w)
-			}
-		} else {
-			// The bytes that are known, as often as they fit into a word.
-			r := &repeats[back&7]
-			w = w & r.known * r.times
-			binary.LittleEndian.PutUint64(dst[out:out+8], w)
-			for step := int(r.step); length > step; {
-				out, length = out+step, length-step
-				binary.LittleEndian.PutUint64(dst[out:out+8], w)
-			}
-		}
-		out = end
+		match.Copy(dst, out, length, back)
+		out += length
 	}
 	s.in, s.out, s.bits, s.n = in, out, bits, uint(n)
 	return done, nil
@@ -147,33 +120,6 @@ const (
 	inMargin  = 16
 	outMargin = 16
 )
-
-// repeats tell how to fill a word with the 1 to 7 bytes before it: those that are known,
-// times a one at each place where they begin again; the whole repetitions are step bytes.
-var repeats = func() (r [8]struct {
-	known, times uint64
-	step         uint8
-},
-) {
-	for back := 1; back < len(r); back++ {
-		r[back].known = 1<<(8*back) - 1
-		r[back].step = uint8(8 / back * back)
-		for at := 0; at < 8; at += back {
-			r[back].times |= 1 << (8 * at)
-		}
-	}
-	return r
-}()
-
-// repeat copies what is back bytes before dst[out] up to dst[end], byte by byte, as both may
-// overlap.
-func repeat(dst []byte, out, end, back int) {
-	from := dst[out-back : end-back]
-	to := dst[out:end]
-	for i := range to {
-		to[i] = from[i]
-	}
-}
 
 // symbol unpacks one symbol with all checks. done is set at the block's end.
 func (s *stream) symbol(t *tables) (done bool, err error) {
@@ -230,7 +176,7 @@ func (s *stream) symbol(t *tables) (done bool, err error) {
 	if length > len(s.dst)-s.out {
 		return false, ErrTooLong
 	}
-	repeat(s.dst, s.out, s.out+length, back)
+	match.Copy(s.dst, s.out, length, back)
 	s.out += length
 	return false, nil
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+
+	"kinspect/kmem/dump"
 )
 
 // vmcoreinfoDesc is where in its note the text of VMCOREINFO begins.
@@ -267,7 +269,7 @@ func (k *File) writePages(out *position, pages []uint64) ([]byte, error) {
 			return nil, err
 		}
 		off, data, flag := out.at, raw, uint32(0)
-		if zeros >= 0 && allZero(raw) {
+		if zeros >= 0 && dump.AllZero(raw) {
 			off, data = zeros, nil
 		} else if packed, err = compress(packed[:0], raw); err != nil {
 			return nil, fmt.Errorf("kdump: page %#x: %w", page, err)
@@ -285,15 +287,6 @@ func (k *File) writePages(out *position, pages []uint64) ([]byte, error) {
 		descs = le.AppendUint64(descs, 0)
 	}
 	return descs, nil
-}
-
-func allZero(b []byte) bool {
-	for _, c := range b {
-		if c != 0 {
-			return false
-		}
-	}
-	return true
 }
 
 // position counts what was written. Its first error stays, until flush.

@@ -25,6 +25,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+
+	"kinspect/kmem/match"
 )
 
 // The errors of this package; another is [io.ErrUnexpectedEOF], of data that is cut off.
@@ -126,35 +128,11 @@ func Decompress(dst, src []byte) (int, error) {
 		if back > out {
 			return 0, ErrCorrupt
 		}
-		end := out + length
-		if end > len(dst) {
+		if length > len(dst)-out {
 			return 0, ErrTooLong
 		}
-		if from := out - back; end+16 > len(dst) {
-			for i := range dst[out:end] {
-				dst[out+i] = dst[from+i]
-			}
-		} else if back >= 8 {
-			// What is written beyond the end is written again.
-			for {
-				binary.LittleEndian.PutUint64(dst[out:out+8], binary.LittleEndian.Uint64(dst[from:from+8]))
-				binary.LittleEndian.PutUint64(dst[out+8:out+16], binary.LittleEndian.Uint64(dst[from+8:from+16]))
-				if length <= 16 {
-					break
-				}
-				from, out, length = from+16, out+16, length-16
-			}
-		} else {
-			// The bytes that are known, as often as they fit into a word.
-			r := &repeats[back&7]
-			w := binary.LittleEndian.Uint64(dst[from:from+8]) & r.known * r.times
-			binary.LittleEndian.PutUint64(dst[out:out+8], w)
-			for step := int(r.step); length > step; {
-				out, length = out+step, length-step
-				binary.LittleEndian.PutUint64(dst[out:out+8], w)
-			}
-		}
-		out, before = end, next
+		match.Copy(dst, out, length, back)
+		out, before = out+length, next
 		if next == 0 {
 			continue
 		}
@@ -182,20 +160,3 @@ func more(src []byte, in int) (length, next int) {
 	}
 	return 0, -1
 }
-
-// repeats tell how to fill a word with the 1 to 7 bytes before it: those that are known,
-// times a one at each place where they begin again; the whole repetitions are step bytes.
-var repeats = func() (r [8]struct {
-	known, times uint64
-	step         uint8
-},
-) {
-	for back := 1; back < len(r); back++ {
-		r[back].known = 1<<(8*back) - 1
-		r[back].step = uint8(8 / back * back)
-		for at := 0; at < 8; at += back {
-			r[back].times |= 1 << (8 * at)
-		}
-	}
-	return r
-}()

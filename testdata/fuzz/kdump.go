@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+
+	"kinspect/kmem/dump"
 )
 
 // Of a kdump-compressed file: see package kdump.
@@ -141,7 +143,7 @@ func (r *reducer) file(n int) ([]byte, error) {
 		}
 		rank++
 		off := zeros + block + len(pages)
-		if le.Uint32(desc[12:]) == 0 && allZero(data) {
+		if le.Uint32(desc[12:]) == 0 && dump.AllZero(data) {
 			if zero {
 				continue
 			}
@@ -159,13 +161,4 @@ func (r *reducer) file(n int) ([]byte, error) {
 	out = append(append(out, bitmap...), bitmap...)
 	out = append(append(out, descs...), make([]byte, block)...)
 	return append(out, pages...), nil
-}
-
-func allZero(b []byte) bool {
-	for _, c := range b {
-		if c != 0 {
-			return false
-		}
-	}
-	return true
 }
