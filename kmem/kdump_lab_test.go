@@ -55,8 +55,17 @@ func compareDumps(t *testing.T, files []string, whole string) {
 	defer img.Close()
 	opened := time.Since(start)
 	incomplete := strings.HasPrefix(filepath.Base(files[0]), "incomplete")
-	if (len(img.Remarks()) > 0) != incomplete {
-		t.Errorf("remarks %q", img.Remarks())
+	switch remarks := strings.Join(img.Remarks(), "\n"); {
+	case incomplete:
+		if remarks == "" {
+			t.Error("nothing is said of what the dump lacks")
+		}
+	case filepath.Base(filepath.Dir(whole)) == "noinfo":
+		if !strings.HasPrefix(remarks, "no VMCOREINFO note") || strings.Contains(remarks, "\n") {
+			t.Errorf("remarks %q, want that VMCOREINFO is missing, and no more", remarks)
+		}
+	case remarks != "":
+		t.Errorf("remarks %q", remarks)
 	}
 	switch info, have := want.VMCoreInfo(), img.VMCoreInfo(); {
 	case (info == nil) != (have == nil):
