@@ -29,6 +29,8 @@ func (s *Session) list(x any) ([]any, error) {
 	switch x := x.(type) {
 	case []any:
 		return x, s.stopped()
+	case *Sequence:
+		return s.collect(x)
 	case value.Value:
 		if n, ok := x.Len(); ok {
 			return s.elements(x, 0, n)
