@@ -98,7 +98,7 @@ func (s *Session) index(x, i any, optional bool) (any, error) {
 			return nil, err
 		}
 		if n < 0 {
-			n += int64(len(x)) // -1 is the last, as everywhere in expr-lang
+			n += int64(len(x)) // -1 is the last, as in expr-lang
 		}
 		if n < 0 || n >= int64(len(x)) {
 			return nil, fmt.Errorf("index %s is outside the list, which has %d elements", indexText(i), len(x))

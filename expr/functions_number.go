@@ -93,7 +93,7 @@ func bitFunction(name, op, doc, example string) Function {
 
 // number is an argument that is an integer of any kind.
 func (c *Call) number(i int, name string) (number, error) {
-	n, ok, err := numberOf(c.Arg(i))
+	n, ok, err := numberOf(characterOf(c.Arg(i)))
 	if err == nil && (!ok || n.isFloat) {
 		err = fmt.Errorf("%s takes integers, not %s", name, describe(c.Arg(i)))
 	}

@@ -79,6 +79,8 @@ var typeFunctions = []Function{
 				return "double", nil
 			case []any:
 				return "list", nil
+			case *Sequence:
+				return "sequence", nil
 			case map[string]any:
 				return "map", nil
 			}
@@ -101,27 +103,32 @@ func callCast(c *Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if v, ok := c.Arg(1).(value.Value); ok {
+	return c.Session.cast(t, c.Arg(1))
+}
+
+// cast is (TYPE)x.
+func (s *Session) cast(t btf.Type, x any) (any, error) {
+	if v, ok := x.(value.Value); ok {
 		_, toPointer := btf.Underlying(t).(*btf.Pointer)
 		if toPointer && !v.IsScalar() {
 			return castAddress(v, t)
 		}
 		return v.Cast(t)
 	}
-	n, ok, err := numberOf(c.Arg(1))
+	n, ok, err := numberOf(characterOf(x))
 	if err != nil {
 		return nil, err
 	}
 	if !ok || n.isFloat {
-		return nil, fmt.Errorf("cannot cast %s to %s", describe(c.Arg(1)), t)
+		return nil, fmt.Errorf("cannot cast %s to %s", describe(x), t)
 	}
-	if c.Session.kernel == nil {
+	if s.kernel == nil {
 		return nil, errNoKernel
 	}
 	if _, ok := btf.Underlying(t).(*btf.Struct); ok {
 		return nil, fmt.Errorf("a number is no %s: cast('%s *', …) takes it for the address of one", t, t)
 	}
-	return c.Session.kernel.FromNum(n.Num).Cast(t)
+	return s.kernel.FromNum(n.Num).Cast(t)
 }
 
 // castAddress casts what decays to its address: an array, or a function.

@@ -71,6 +71,12 @@ func common(a, b Num) (Num, Num) {
 	return a.wrap(), b.wrap()
 }
 
+// Common is a with the type that C's usual arithmetic conversions give it beside b.
+func Common(a, b Num) Num {
+	a, _ = common(a, b)
+	return a
+}
+
 // Compare is -1, 0 or 1 as a is below, equal to or above b after C's usual
 // arithmetic conversions: -1 compared with an unsigned long is its largest value.
 func Compare(a, b Num) int {
@@ -237,6 +243,13 @@ func (v Value) Num() (Num, error) {
 		n.Bits = uint64(int64(n.Bits<<shift) >> shift)
 	} else {
 		n.Bits = n.Bits << shift >> shift
+	}
+	if v.bits < 32 || n.Signed && v.bits == 32 {
+		// What int holds all values of is promoted to it, whatever the type that
+		// the bit-field was declared with.
+		n.Size, n.Signed = 4, true
+	} else if v.bits == 32 {
+		n.Size = 4
 	}
 	return n, nil
 }

@@ -1,0 +1,362 @@
+package expr
+
+import (
+	"fmt"
+	"slices"
+
+	"kinspect/btf"
+	"kinspect/expr/syntax"
+	"kinspect/expr/value"
+)
+
+// site is a place in the source that an operator's function needs to know of: its
+// warnings are given once each.
+type site struct {
+	op     string
+	warned bool
+}
+
+func (c *compiler) unary(n *syntax.Unary) *compiled {
+	switch n.Op {
+	case "!":
+		x := c.condition(n.X)
+		return boolean(func(f *frame) (bool, error) {
+			b, err := x(f)
+			return !b, err
+		})
+	case "&":
+		return c.addressOf(n)
+	case "*":
+		return c.deref(n)
+	case "sizeof":
+		return c.sizeof(n.X, n.At)
+	}
+	x, at := c.node(n.X), n.At
+	apply := map[string]func(any) (any, error){"-": negate, "+": plus, "~": complement}[n.Op]
+	if apply == nil {
+		return c.fail(at, "the operator %s is not in the language", n.Op)
+	}
+	out := &compiled{run: func(f *frame) (any, error) {
+		v, err := x.run(f)
+		if err != nil {
+			return nil, err
+		}
+		if v, err = apply(v); err != nil {
+			return nil, place(err, at)
+		}
+		return v, nil
+	}}
+	return fold(out, x)
+}
+
+// fold computes at once what is made of constants, where that is no error: -1 is a
+// number, and 1/0 an error where it is evaluated.
+func fold(out *compiled, operands ...*compiled) *compiled {
+	for _, o := range operands {
+		if !o.constant {
+			return out
+		}
+		if v, ok := o.val.(value.Value); ok && v.InMemory() {
+			return out // its content is read when it is asked for
+		}
+	}
+	if v, err := out.run(nil); err == nil {
+		return constant(v)
+	}
+	return out
+}
+
+func (c *compiler) binary(n *syntax.Binary) *compiled {
+	at := n.At
+	switch n.Op {
+	case "&&":
+		x, y := c.condition(n.X), c.condition(n.Y)
+		return boolean(func(f *frame) (bool, error) {
+			if ok, err := x(f); !ok || err != nil {
+				return false, err
+			}
+			return y(f)
+		})
+	case "||":
+		x, y := c.condition(n.X), c.condition(n.Y)
+		return boolean(func(f *frame) (bool, error) {
+			if ok, err := x(f); ok || err != nil {
+				return ok, err
+			}
+			return y(f)
+		})
+	case "??":
+		x, y := c.node(n.X), c.node(n.Y)
+		return &compiled{run: func(f *frame) (any, error) {
+			if v, err := x.run(f); v != nil || err != nil {
+				return v, err
+			}
+			return y.run(f)
+		}}
+	case "==", "!=", "<", ">", "<=", ">=":
+		return c.comparison(&site{op: n.Op}, c.node(n.X), c.node(n.Y), at)
+	case "+", "-", "*", "/", "%", "&", "^", "<<", ">>", "**":
+		return c.arithmetic(n.Op, c.node(n.X), c.node(n.Y), at)
+	case "|":
+		if name, ok := n.Y.(*syntax.Name); ok && c.unknownFunction(name) {
+			return constant(nil)
+		}
+		return c.arithmetic("|", c.node(n.X), c.node(n.Y), at)
+	case "in":
+		return c.apply(n, func(a, b any) (any, error) { return c.s.in(a, b) })
+	case "..":
+		return c.apply(n, c.s.span)
+	case "contains", "startsWith", "endsWith", "matches":
+		return c.text(n)
+	}
+	return c.fail(at, "the operator %s is not in the language", n.Op)
+}
+
+// unknownFunction is the error for a misspelt function behind a pipe.
+func (c *compiler) unknownFunction(n *syntax.Name) bool {
+	if slices.ContainsFunc(c.vars, func(v variable) bool { return v.name == n.Name }) {
+		return false
+	}
+	if _, err := c.s.global(n.Name); err == nil || len(btf.Near(n.Name, c.s.functionNames())) == 0 {
+		return false
+	}
+	c.fail(n.At, "%s", c.s.noFunction(n.Name))
+	return true
+}
+
+// apply compiles an operator that needs both operands.
+func (c *compiler) apply(n *syntax.Binary, op func(a, b any) (any, error)) *compiled {
+	x, y, at := c.node(n.X), c.node(n.Y), n.At
+	return &compiled{run: func(f *frame) (any, error) {
+		a, err := x.run(f)
+		if err != nil {
+			return nil, err
+		}
+		b, err := y.run(f)
+		if err != nil {
+			return nil, err
+		}
+		v, err := op(a, b)
+		if err != nil {
+			return nil, place(err, at)
+		}
+		return v, nil
+	}}
+}
+
+// text compiles contains, startsWith, endsWith and matches.
+func (c *compiler) text(n *syntax.Binary) *compiled {
+	var m matcher
+	return c.apply(n, func(a, b any) (any, error) { return m.operator(n.Op, a, b) })
+}
+
+func (c *compiler) arithmetic(op string, x, y *compiled, at int) *compiled {
+	out := &compiled{run: func(f *frame) (any, error) {
+		a, err := x.run(f)
+		if err != nil {
+			return nil, err
+		}
+		b, err := y.run(f)
+		if err != nil {
+			return nil, err
+		}
+		v, err := arithmetic(op, a, b)
+		if err != nil {
+			return nil, place(err, at)
+		}
+		return v, nil
+	}}
+	if x.num != nil && y.num != nil && op != "**" {
+		out.num = func(f *frame, out *number) (bool, error) {
+			var b number
+			if ok, err := x.num(f, out); !ok || err != nil {
+				return false, err
+			}
+			if ok, err := y.num(f, &b); !ok || err != nil {
+				return false, err
+			}
+			var err error
+			if *out, err = computeNumber(op, *out, b); err != nil {
+				return false, place(err, at)
+			}
+			return true, nil
+		}
+	}
+	return fold(out, x, y)
+}
+
+func (c *compiler) comparison(where *site, x, y *compiled, at int) *compiled {
+	s := c.s
+	slow := func(f *frame) (bool, error) {
+		a, err := x.run(f)
+		if err != nil {
+			return false, err
+		}
+		b, err := y.run(f)
+		if err != nil {
+			return false, err
+		}
+		ok, err := s.compare(where, a, b)
+		if err != nil {
+			return false, place(err, at)
+		}
+		return ok, nil
+	}
+	if x.num == nil || y.num == nil {
+		return boolean(slow)
+	}
+	return boolean(func(f *frame) (bool, error) {
+		var a, b number
+		if ok, err := x.num(f, &a); err != nil {
+			return false, err
+		} else if !ok {
+			return slow(f)
+		}
+		if ok, err := y.num(f, &b); err != nil {
+			return false, err
+		} else if !ok {
+			return slow(f)
+		}
+		if a.isFloat || b.isFloat {
+			return holds(where.op, order(a, b)), nil
+		}
+		return holds(where.op, value.Compare(a.Num, b.Num)), nil
+	})
+}
+
+// holds reports what an operator says of two things that relate as c.
+func holds(op string, c int) bool {
+	switch op {
+	case "==":
+		return c == 0
+	case "!=":
+		return c != 0
+	case "<":
+		return c < 0
+	case ">":
+		return c > 0
+	case "<=":
+		return c <= 0
+	}
+	return c >= 0
+}
+
+// chain is a < b < c: each operand is evaluated once, and none behind a comparison
+// that does not hold.
+func (c *compiler) chain(n *syntax.Chain) *compiled {
+	var xs []*compiled
+	for _, x := range n.X {
+		xs = append(xs, c.node(x))
+	}
+	sites := make([]site, len(n.Ops))
+	for i, op := range n.Ops {
+		sites[i].op = op
+	}
+	return boolean(func(f *frame) (bool, error) {
+		left, err := xs[0].run(f)
+		if err != nil {
+			return false, err
+		}
+		for i := range sites {
+			right, err := xs[i+1].run(f)
+			if err != nil {
+				return false, err
+			}
+			ok, err := c.s.compare(&sites[i], left, right)
+			if err != nil {
+				return false, place(err, n.At[i])
+			}
+			if !ok {
+				return false, nil
+			}
+			left = right
+		}
+		return true, nil
+	})
+}
+
+// conditional is a ? b : c. Where both are integers of different types the result
+// has the type that C gives it, for which the other one is evaluated too: only
+// where that calls nothing, and what it has to say in the way of errors is dropped.
+func (c *compiler) conditional(n *syntax.Cond) *compiled {
+	cond, then, other := c.condition(n.If), c.node(n.Then), c.node(n.Else)
+	plain := callsNothing(n.Then) && callsNothing(n.Else)
+	return &compiled{run: func(f *frame) (any, error) {
+		ok, err := cond(f)
+		if err != nil {
+			return nil, err
+		}
+		taken, left := then, other
+		if !ok {
+			taken, left = other, then
+		}
+		v, err := taken.run(f)
+		if err != nil || !plain || !isInteger(v) {
+			return v, err
+		}
+		if w, err := left.run(f); err == nil && isInteger(w) {
+			return likewise(v, w)
+		}
+		return v, nil
+	}}
+}
+
+// callsNothing reports whether a node is cheap to evaluate.
+func callsNothing(n syntax.Node) bool {
+	switch n := n.(type) {
+	case *syntax.Int, *syntax.Name, *syntax.Bool:
+		return true
+	case *syntax.Element:
+		return true
+	case *syntax.Member:
+		return callsNothing(n.X)
+	case *syntax.Cast:
+		return callsNothing(n.X)
+	case *syntax.Unary:
+		return callsNothing(n.X)
+	case *syntax.Cond:
+		return callsNothing(n.If) && callsNothing(n.Then) && callsNothing(n.Else)
+	case *syntax.Binary:
+		return n.Op != ".." && n.Op != "in" && callsNothing(n.X) && callsNothing(n.Y)
+	}
+	return false
+}
+
+// isInteger reports whether x is an integer, and no pointer or array.
+func isInteger(x any) bool {
+	switch x := x.(type) {
+	case int, int64, uint32, uint64, bool:
+		return true
+	case value.Value:
+		if !x.IsScalar() {
+			return false
+		}
+		_, ptr := btf.Underlying(x.Type()).(*btf.Pointer)
+		return !ptr
+	}
+	return false
+}
+
+// likewise converts v as C does in a conditional whose other side is w.
+func likewise(v, w any) (any, error) {
+	if a, ok := v.(value.Value); ok {
+		if b, ok := w.(value.Value); ok && a.Type() == b.Type() && !a.IsBitField() && !b.IsBitField() {
+			return v, nil
+		}
+	} else if fmt.Sprintf("%T", v) == fmt.Sprintf("%T", w) {
+		return v, nil
+	}
+	a, _, err := numberOf(v)
+	if err != nil {
+		return nil, err
+	}
+	b, _, err := numberOf(w)
+	if err != nil {
+		return v, nil //nolint:nilerr // that of what was not chosen
+	}
+	k := a.k
+	if k == nil {
+		k = b.k
+	}
+	return result(value.Common(a.Num, b.Num), k), nil
+}

@@ -1,0 +1,57 @@
+package value
+
+import (
+	"fmt"
+
+	"kinspect/btf"
+	"kinspect/kmem"
+)
+
+// Enter makes v, a struct, its member f. It is what [Value.Member] does where the
+// field is known, without a copy.
+func (v *Value) Enter(f *btf.Field) error {
+	off := uint64(f.BitOffset) / 8
+	v.bits, v.bitOff, v.note = f.BitSize, 0, ""
+	if f.BitSize != 0 {
+		v.bitOff = uint32(f.BitOffset % 8)
+	}
+	v.typ = f.Type
+	if v.place == inHand {
+		if off > uint64(len(v.data)) {
+			return fmt.Errorf("internal: member at byte %d of %d", off, len(v.data))
+		}
+		v.data = v.data[off:]
+		return nil
+	}
+	v.addr += kmem.Addr(off)
+	return nil
+}
+
+// InMemory reports whether the value lies at an address that can be read as it is.
+func (v *Value) InMemory() bool { return v.place == inMemory }
+
+// Become makes v the value of type t at an address of its kernel's.
+func (v *Value) Become(t btf.Type, a kmem.Addr) { *v = Value{k: v.k, typ: t, addr: a} }
+
+// ReadInt is [Value.Num] for an integer in memory that is no bit-field, of a size
+// and signedness that the caller knows, read through a buffer of its own.
+func (v *Value) ReadInt(size uint32, signed bool, buf *[16]byte) (Num, error) {
+	if err := v.k.ReadMem(v.addr, buf[:size]); err != nil {
+		return Num{}, err
+	}
+	n := Num{Size: size, Signed: signed}
+	switch size {
+	case 8:
+		n.Bits = le64(buf[:])
+		return n, nil
+	case 4:
+		n.Bits = uint64(le32(buf[:]))
+	case 2:
+		n.Bits = uint64(le16(buf[:]))
+	case 1:
+		n.Bits = uint64(buf[0])
+	default:
+		return v.Num()
+	}
+	return n.wrap(), nil
+}
