@@ -198,6 +198,9 @@ func (c *compiler) name(n *syntax.Name) *compiled {
 			return &compiled{run: func(f *frame) (any, error) { return f.slots[slot].v, nil }}
 		}
 	}
+	if v, ok := c.s.variables[n.Name]; ok {
+		return constant(v)
+	}
 	v, err := c.s.global(n.Name)
 	if err != nil {
 		if c.err == nil {
@@ -378,6 +381,9 @@ var predicative = map[string]bool{"sum": true, "max": true, "min": true, "mean":
 // IsType implements [syntax.Names].
 func (n sessionNames) IsType(name string) bool {
 	s := n.s
+	if _, ok := s.variables[name]; ok {
+		return false
+	}
 	if _, ok := s.functions[name]; ok || !s.open() {
 		return false
 	}

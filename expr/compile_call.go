@@ -66,9 +66,15 @@ func optional2(args []syntax.Node, i int) syntax.Node {
 	return nil
 }
 
+// isVariable reports whether a name is one of let's or of the session's.
+func (c *compiler) isVariable(name string) bool {
+	_, ok := c.s.variables[name]
+	return ok || slices.ContainsFunc(c.vars, func(v variable) bool { return v.name == name })
+}
+
 // unknown reports whether a name means nothing, so that it may lack its quotes.
 func (c *compiler) unknown(n *syntax.Name) bool {
-	if slices.ContainsFunc(c.vars, func(v variable) bool { return v.name == n.Name }) {
+	if c.isVariable(n.Name) {
 		return false
 	}
 	_, err := c.s.global(n.Name)

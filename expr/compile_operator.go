@@ -1,8 +1,6 @@
 package expr
 
 import (
-	"fmt"
-	"slices"
 
 	"kinspect/btf"
 	"kinspect/expr/syntax"
@@ -114,7 +112,7 @@ func (c *compiler) binary(n *syntax.Binary) *compiled {
 
 // unknownFunction is the error for a misspelt function behind a pipe.
 func (c *compiler) unknownFunction(n *syntax.Name) bool {
-	if slices.ContainsFunc(c.vars, func(v variable) bool { return v.name == n.Name }) {
+	if c.isVariable(n.Name) {
 		return false
 	}
 	if _, err := c.s.global(n.Name); err == nil || len(btf.Near(n.Name, c.s.functionNames())) == 0 {
@@ -273,90 +271,4 @@ func (c *compiler) chain(n *syntax.Chain) *compiled {
 		}
 		return true, nil
 	})
-}
-
-// conditional is a ? b : c. Where both are integers of different types the result
-// has the type that C gives it, for which the other one is evaluated too: only
-// where that calls nothing, and what it has to say in the way of errors is dropped.
-func (c *compiler) conditional(n *syntax.Cond) *compiled {
-	cond, then, other := c.condition(n.If), c.node(n.Then), c.node(n.Else)
-	plain := callsNothing(n.Then) && callsNothing(n.Else)
-	return &compiled{run: func(f *frame) (any, error) {
-		ok, err := cond(f)
-		if err != nil {
-			return nil, err
-		}
-		taken, left := then, other
-		if !ok {
-			taken, left = other, then
-		}
-		v, err := taken.run(f)
-		if err != nil || !plain || !isInteger(v) {
-			return v, err
-		}
-		if w, err := left.run(f); err == nil && isInteger(w) {
-			return likewise(v, w)
-		}
-		return v, nil
-	}}
-}
-
-// callsNothing reports whether a node is cheap to evaluate.
-func callsNothing(n syntax.Node) bool {
-	switch n := n.(type) {
-	case *syntax.Int, *syntax.Name, *syntax.Bool:
-		return true
-	case *syntax.Element:
-		return true
-	case *syntax.Member:
-		return callsNothing(n.X)
-	case *syntax.Cast:
-		return callsNothing(n.X)
-	case *syntax.Unary:
-		return callsNothing(n.X)
-	case *syntax.Cond:
-		return callsNothing(n.If) && callsNothing(n.Then) && callsNothing(n.Else)
-	case *syntax.Binary:
-		return n.Op != ".." && n.Op != "in" && callsNothing(n.X) && callsNothing(n.Y)
-	}
-	return false
-}
-
-// isInteger reports whether x is an integer, and no pointer or array.
-func isInteger(x any) bool {
-	switch x := x.(type) {
-	case int, int64, uint32, uint64, bool:
-		return true
-	case value.Value:
-		if !x.IsScalar() {
-			return false
-		}
-		_, ptr := btf.Underlying(x.Type()).(*btf.Pointer)
-		return !ptr
-	}
-	return false
-}
-
-// likewise converts v as C does in a conditional whose other side is w.
-func likewise(v, w any) (any, error) {
-	if a, ok := v.(value.Value); ok {
-		if b, ok := w.(value.Value); ok && a.Type() == b.Type() && !a.IsBitField() && !b.IsBitField() {
-			return v, nil
-		}
-	} else if fmt.Sprintf("%T", v) == fmt.Sprintf("%T", w) {
-		return v, nil
-	}
-	a, _, err := numberOf(v)
-	if err != nil {
-		return nil, err
-	}
-	b, _, err := numberOf(w)
-	if err != nil {
-		return v, nil //nolint:nilerr // that of what was not chosen
-	}
-	k := a.k
-	if k == nil {
-		k = b.k
-	}
-	return result(value.Common(a.Num, b.Num), k), nil
 }

@@ -68,7 +68,8 @@ var kernelCases = [][2]string{
 	{"list_entries(ptype_base[0], 'struct packet_type', 'list') | filter(.type == htons(0x0800)) | map(sym(.func))", `["ip_rcv+0x0"]`},
 	{"list_entries(init_net.dev_base_head, 'struct net_device', 'dev_list', 2) | map(.name)", `["lo", "veth0p"]`},
 	{"container_of(init_net.dev_base_head.next, 'struct net_device', 'dev_list').name", `(char [16])"lo"`},
-	{"NETREG_REGISTERED + 0", "(unsigned int)1"},
+	{"NETREG_REGISTERED + 0", "(int)1"}, // an enumerator is an int in C
+	{"-NETREG_REGISTERED < 0", "true"},
 	{"offsetof('struct list_head', 'prev')", "8"},
 	{"sizeof('struct list_head')", "16"},
 	{"cast('struct net *', addr(init_net)).ns.inum == init_net.ns.inum", "true"},

@@ -53,7 +53,7 @@ func numberOf(x any) (n number, ok bool, err error) {
 // integer is expected, as C's 'c' does; anything else is passed on.
 func characterOf(x any) any {
 	if s, ok := x.(string); ok && len(s) == 1 {
-		return int(int8(s[0])) // char is signed on x86
+		return int(s[0]) // unsigned, as in kernels since 6.2
 	}
 	return x
 }

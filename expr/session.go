@@ -29,6 +29,8 @@ type Session struct {
 
 	functions map[string]*Function
 
+	variables map[string]any
+
 	types    map[string]btf.Type // by their text
 	typeErr  map[string]error
 	typedefs map[string]bool // whether a name is one and nothing else
@@ -62,6 +64,16 @@ func NewSession(k *value.Kernel, stack *knet.Stack, o Options) *Session {
 func (s *Session) Register(f Function) {
 	s.functions[f.Name] = &f
 	delete(s.typedefs, f.Name)
+}
+
+// Set gives the session a variable that expressions can name from now on, before
+// what the kernel has under that name. The value is one of those that [Result] lists.
+func (s *Session) Set(name string, v any) {
+	if s.variables == nil {
+		s.variables = map[string]any{}
+	}
+	s.variables[name] = v
+	delete(s.typedefs, name)
 }
 
 // Functions lists the functions of the session, those of [Session.Register]

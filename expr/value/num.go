@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"math/bits"
 
 	"kinspect/btf"
@@ -201,6 +202,18 @@ func isScalar(t btf.Type) bool {
 	return false
 }
 
+// TypeNum is a number without a value, of an integer, enum or bool type; ok is
+// false for other types.
+func TypeNum(t btf.Type) (n Num, ok bool) {
+	switch t := btf.Underlying(t).(type) {
+	case *btf.Int:
+		return Num{Size: t.Size, Signed: t.Signed && !t.Bool}, t.Size <= 8
+	case *btf.Enum:
+		return Num{Size: t.Size, Signed: t.Signed}, true
+	}
+	return Num{}, false
+}
+
 // IsScalar reports whether the value is an integer, enum, bool or pointer.
 func (v Value) IsScalar() bool { return isScalar(v.typ) }
 
@@ -228,6 +241,9 @@ func (v Value) Num() (Num, error) {
 	copy(raw[:], data)
 	if v.bits == 0 {
 		n.Bits = le64(raw[:])
+		if v.constant && n.Size <= 4 && n.Bits <= math.MaxInt32 {
+			n.Size, n.Signed = 4, true
+		}
 		return n.wrap(), nil
 	}
 	if v.bits > 64 {
