@@ -19,9 +19,9 @@ type compiled struct {
 	run code
 	// num computes an integer or a number with a fraction; ok is false where the
 	// result is something else, and run has to tell what.
-	num func(f *frame, out *number) (ok bool, err error)
+	num func(f *frame) (n number, ok bool, err error)
 	// ref computes a value of the kernel; ok is false as with num.
-	ref func(f *frame, out *value.Value) (ok bool, err error)
+	ref func(f *frame) (v value.Value, ok bool, err error)
 	// cond computes the truth of the result, and knows its place for an error.
 	cond func(f *frame) (bool, error)
 
@@ -83,10 +83,10 @@ func constant(v any) *compiled {
 	out.run = func(*frame) (any, error) { return v, nil }
 	switch v := v.(type) {
 	case value.Value:
-		out.ref = func(_ *frame, out *value.Value) (bool, error) { *out = v; return true, nil }
+		out.ref = func(*frame) (value.Value, bool, error) { return v, true, nil }
 	case int, int64, uint32, uint64, bool, float64:
 		n, _, _ := numberOf(v)
-		out.num = func(_ *frame, out *number) (bool, error) { *out = n; return true, nil }
+		out.num = func(*frame) (number, bool, error) { return n, true, nil }
 	}
 	return out
 }
@@ -111,11 +111,12 @@ func (c *compiler) condition(n syntax.Node) func(f *frame) (bool, error) {
 	at := n.Where().At
 	return func(f *frame) (bool, error) {
 		if x.num != nil {
-			var v number
-			if ok, err := x.num(f, &v); err != nil {
+			n, ok, err := x.num(f)
+			if err != nil {
 				return false, err
-			} else if ok {
-				return v.truth(), nil
+			}
+			if ok {
+				return n.truth(), nil
 			}
 		}
 		v, err := x.run(f)
@@ -221,9 +222,8 @@ func (c *compiler) element(n *syntax.Element) *compiled {
 	case "index":
 		return &compiled{
 			run: func(f *frame) (any, error) { return f.slots[slot].index, nil },
-			num: func(f *frame, out *number) (bool, error) {
-				*out = number{Num: value.IntNum(int64(f.slots[slot].index))}
-				return true, nil
+			num: func(f *frame) (number, bool, error) {
+				return number{Num: value.IntNum(int64(f.slots[slot].index))}, true, nil
 			},
 		}
 	case "acc":
@@ -231,20 +231,29 @@ func (c *compiler) element(n *syntax.Element) *compiled {
 	}
 	return &compiled{
 		run: func(f *frame) (any, error) { return f.slots[slot].e.value(), nil },
-		ref: func(f *frame, out *value.Value) (bool, error) {
+		ref: func(f *frame) (value.Value, bool, error) {
 			e := f.slots[slot].e
-			if e.isRef {
-				*out = e.ref
-				return true, nil
-			}
-			return false, nil
+			return e.ref, e.isRef, nil
 		},
-		num: func(f *frame, out *number) (bool, error) {
+		num: func(f *frame) (number, bool, error) {
 			e := f.slots[slot].e
 			if e.isRef {
-				return false, nil
+				return number{}, false, nil
 			}
-			return fastNumber(e.v, out)
+			n, ok := fastNumber(e.v)
+			return n, ok, nil
+		},
+		cond: func(f *frame) (bool, error) {
+			e := f.slots[slot].e
+			if e.isRef {
+				a, _ := e.ref.Addr()
+				return a != 0, nil
+			}
+			t, err := truth(e.v)
+			if err != nil {
+				return false, place(err, n.At)
+			}
+			return t, nil
 		},
 	}
 }

@@ -44,36 +44,33 @@ func (c *compiler) member(n *syntax.Member) *compiled {
 	if optional || x.ref == nil && x.constant {
 		return out
 	}
-	var known memberCache
-	out.ref = func(f *frame, out *value.Value) (bool, error) {
-		ok := false
+	known := &memberCache{name: name}
+	out.ref = func(f *frame) (v value.Value, ok bool, err error) {
 		if x.ref != nil {
-			var err error
-			if ok, err = x.ref(f, out); err != nil {
-				return false, err
+			if v, ok, err = x.ref(f); err != nil {
+				return v, false, err
 			}
 		}
 		if !ok {
-			v, err := x.run(f)
+			of, err := x.run(f)
 			if err != nil {
-				return false, err
+				return v, false, err
 			}
 			// What it is the member of may be a map.
-			if *out, ok = v.(value.Value); !ok {
-				return false, nil
+			if v, ok = of.(value.Value); !ok {
+				return v, false, nil
 			}
 		}
-		if err := known.enter(s, out, name, &f.buf); err != nil {
-			return false, place(err, at)
+		if v, err = known.of(s, v, &f.buf); err != nil {
+			return v, false, place(err, at)
 		}
-		return true, nil
+		return v, true, nil
 	}
 	out.run = func(f *frame) (any, error) {
 		if x.ref == nil {
 			return slow(f)
 		}
-		var v value.Value
-		ok, err := out.ref(f, &v)
+		v, ok, err := out.ref(f)
 		switch {
 		case err != nil:
 			return nil, err
@@ -83,46 +80,70 @@ func (c *compiler) member(n *syntax.Member) *compiled {
 		return slow(f)
 	}
 	out.num = numberFrom(out.ref)
+	if e, ok := n.X.(*syntax.Element); ok && e.Name == "" {
+		out.num = c.elementNumber(known, out.num)
+	}
 	return out
+}
+
+// elementNumber reads an integer right out of a predicate's element, where that is
+// what the member is; what else it may be is for other.
+func (c *compiler) elementNumber(known *memberCache, other func(*frame) (number, bool, error)) func(*frame) (number, bool, error) {
+	slot := c.elems[len(c.elems)-1]
+	return func(f *frame) (number, bool, error) {
+		e := f.slots[slot].e
+		if !e.isRef || e.ref.Type() != known.typ || !known.integer {
+			return other(f)
+		}
+		n, err := e.ref.ReadIntAt(known.off, known.size, known.signed, &f.buf)
+		if err != nil {
+			return other(f) // which tells
+		}
+		return number{Num: n, k: e.ref.Kernel()}, true, nil
+	}
 }
 
 // memberCache remembers where a member lies in the type that was asked last: in a
 // walk over a list that is the only one.
 type memberCache struct {
+	name    string
 	typ     btf.Type
 	target  btf.Type // of a pointer, what it points to
 	field   btf.Field
 	special bool // not a plain member, see valueMember
+
+	// An integer of a struct, no bit-field and not in network order.
+	integer bool
+	off     uint64
+	size    uint32
+	signed  bool
 }
 
-// enter makes v its member.
-func (m *memberCache) enter(s *Session, v *value.Value, name string, buf *[16]byte) error {
+// of is v's member.
+func (m *memberCache) of(s *Session, v value.Value, buf *[16]byte) (value.Value, error) {
 	if v.Type() != m.typ || m.typ == nil {
-		m.learn(s, v, name)
+		m.learn(v)
 	}
 	if m.special || !v.InMemory() || v.Note() != "" {
-		out, err := s.valueMember(*v, name)
-		*v = out
-		return err
+		return s.valueMember(v, m.name)
 	}
 	if m.target != nil {
-		n, err := v.ReadInt(8, false, buf)
+		n, err := v.ReadIntAt(0, 8, false, buf)
 		if err != nil {
-			return err
+			return v, err
 		}
 		a := kmem.Addr(n.Bits)
 		if a == 0 || !a.IsKernel() {
-			out, err := s.valueMember(*v, name) // which tells
-			*v = out
-			return err
+			return s.valueMember(v, m.name) // which tells
 		}
 		v.Become(m.target, a)
 	}
-	return v.Enter(&m.field)
+	err := v.Enter(&m.field)
+	return v, err
 }
 
-func (m *memberCache) learn(s *Session, v *value.Value, name string) {
-	*m = memberCache{typ: v.Type(), special: true}
+func (m *memberCache) learn(v value.Value) {
+	*m = memberCache{name: m.name, typ: v.Type(), special: true}
 	t := btf.Underlying(m.typ)
 	if p, ok := t.(*btf.Pointer); ok {
 		if isPerCPUType(p.Target()) {
@@ -132,39 +153,43 @@ func (m *memberCache) learn(s *Session, v *value.Value, name string) {
 		t = btf.Underlying(m.target)
 	}
 	st, ok := t.(*btf.Struct)
-	if !ok || isNetDevice(st) && knet.IsCoreCounter(name) {
+	if !ok || isNetDevice(st) && knet.IsCoreCounter(m.name) {
 		return
 	}
-	f, err := st.FindMember(name)
-	if err != nil || isPerCPUMember(st, name) {
+	f, err := st.FindMember(m.name)
+	if err != nil || isPerCPUMember(st, m.name) {
 		return
 	}
 	m.field, m.special = f, false
+	if m.target == nil && f.BitSize == 0 && v.InMemory() && v.Note() == "" {
+		member := v.Kernel().Ref(f.Type, 0)
+		m.off = f.Offset()
+		m.size, m.signed, m.integer = plainInteger(&member)
+	}
 }
 
 // numberFrom reads the integers that ref computes.
-func numberFrom(ref func(*frame, *value.Value) (bool, error)) func(*frame, *number) (bool, error) {
+func numberFrom(ref func(*frame) (value.Value, bool, error)) func(*frame) (number, bool, error) {
 	var typ btf.Type
 	var size uint32
 	var signed, integer bool
-	return func(f *frame, out *number) (bool, error) {
-		var v value.Value
-		if ok, err := ref(f, &v); !ok || err != nil {
-			return false, err
+	return func(f *frame) (number, bool, error) {
+		v, ok, err := ref(f)
+		if !ok || err != nil {
+			return number{}, false, err
 		}
 		if v.Type() != typ {
 			typ = v.Type()
 			size, signed, integer = plainInteger(&v)
 		}
 		if !integer || v.IsBitField() || !v.InMemory() {
-			return false, nil
+			return number{}, false, nil
 		}
-		n, err := v.ReadInt(size, signed, &f.buf)
+		n, err := v.ReadIntAt(0, size, signed, &f.buf)
 		if err != nil {
-			return false, nil //nolint:nilerr // run tells, with its place
+			return number{}, false, nil //nolint:nilerr // run tells, with its place
 		}
-		*out = number{Num: n, k: v.Kernel()}
-		return true, nil
+		return number{Num: n, k: v.Kernel()}, true, nil
 	}
 }
 

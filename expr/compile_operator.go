@@ -1,7 +1,6 @@
 package expr
 
 import (
-
 	"kinspect/btf"
 	"kinspect/expr/syntax"
 	"kinspect/expr/value"
@@ -165,19 +164,19 @@ func (c *compiler) arithmetic(op string, x, y *compiled, at int) *compiled {
 		return v, nil
 	}}
 	if x.num != nil && y.num != nil && op != "**" {
-		out.num = func(f *frame, out *number) (bool, error) {
-			var b number
-			if ok, err := x.num(f, out); !ok || err != nil {
-				return false, err
+		out.num = func(f *frame) (number, bool, error) {
+			a, ok, err := x.num(f)
+			if !ok || err != nil {
+				return a, false, err
 			}
-			if ok, err := y.num(f, &b); !ok || err != nil {
-				return false, err
+			b, ok, err := y.num(f)
+			if !ok || err != nil {
+				return b, false, err
 			}
-			var err error
-			if *out, err = computeNumber(op, *out, b); err != nil {
-				return false, place(err, at)
+			if a, err = computeNumber(op, a, b); err != nil {
+				return a, false, place(err, at)
 			}
-			return true, nil
+			return a, true, nil
 		}
 	}
 	return fold(out, x, y)
@@ -204,15 +203,18 @@ func (c *compiler) comparison(where *site, x, y *compiled, at int) *compiled {
 		return boolean(slow)
 	}
 	return boolean(func(f *frame) (bool, error) {
-		var a, b number
-		if ok, err := x.num(f, &a); err != nil {
+		a, ok, err := x.num(f)
+		if err != nil {
 			return false, err
-		} else if !ok {
+		}
+		if !ok {
 			return slow(f)
 		}
-		if ok, err := y.num(f, &b); err != nil {
+		b, ok, err := y.num(f)
+		if err != nil {
 			return false, err
-		} else if !ok {
+		}
+		if !ok {
 			return slow(f)
 		}
 		if a.isFloat || b.isFloat {

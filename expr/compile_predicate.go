@@ -320,7 +320,7 @@ func (l *loop) numbers(f *frame, add func(n *number, x func() any) error) error 
 	if err != nil {
 		return err
 	}
-	var n number
+	n := new(number)
 	var v any
 	boxed := func() any { return v }
 	unboxed := func() any {
@@ -332,10 +332,13 @@ func (l *loop) numbers(f *frame, add func(n *number, x func() any) error) error 
 	}
 	return l.over(f, list, func(*elem) error {
 		if l.body.num != nil {
-			if ok, err := l.body.num(f, &n); err != nil {
+			m, ok, err := l.body.num(f)
+			if err != nil {
 				return err
-			} else if ok {
-				return add(&n, unboxed)
+			}
+			if ok {
+				*n = m
+				return add(n, unboxed)
 			}
 		}
 		made := l.s.elementsMade
@@ -345,10 +348,10 @@ func (l *loop) numbers(f *frame, add func(n *number, x func() any) error) error 
 		if err != nil {
 			return err
 		}
-		if err := summand(l.name, v, &n); err != nil {
+		if err := summand(l.name, v, n); err != nil {
 			return err
 		}
-		return add(&n, boxed)
+		return add(n, boxed)
 	})
 }
 

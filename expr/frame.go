@@ -71,17 +71,15 @@ func (e *elem) value() any {
 
 // fastNumber is numberOf for what needs no memory to be read, and is not ordered
 // or compared by rules of its own.
-func fastNumber(x any, out *number) (bool, error) {
+func fastNumber(x any) (number, bool) {
 	switch x := x.(type) {
 	case int:
-		*out = number{Num: value.IntNum(int64(x))}
-		return true, nil
+		return number{Num: value.IntNum(int64(x))}, true
 	case int64, uint32, uint64, float64:
-		n, ok, err := numberOf(x)
-		*out = n
-		return ok, err
+		n, ok, _ := numberOf(x)
+		return n, ok
 	}
-	return false, nil
+	return number{}, false
 }
 
 // plainInteger reports whether a type is an integer that needs no rules of its own:

@@ -6,6 +6,7 @@ import (
 
 	"kinspect/btf"
 	"kinspect/expr/value"
+	"kinspect/kmem"
 )
 
 // linkedFunctions walk the kernel's linked lists.
@@ -56,30 +57,30 @@ func (c *Call) linked(limit int64) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	walk := value.EachEntry
 	kind := "list_head"
 	if t, ok := btf.Underlying(head.Type()).(*btf.Struct); ok {
 		kind = t.Name
 	}
-	switch kind {
-	case "list_head":
-	case "hlist_head":
-		walk = value.EachHEntry
-	default:
+	if kind != "list_head" && kind != "hlist_head" {
 		return nil, fmt.Errorf("%s is neither a list_head nor an hlist_head", head.Type())
 	}
-	s := c.Session
+	f, err := st.FindMember(member)
+	if err != nil {
+		return nil, err
+	}
+	s, off := c.Session, kmem.Addr(f.Offset())
 	return newSequence(st.String(), func(visit func(*elem) error) error {
 		n := int64(0)
-		var e elem
-		return walk(head, st, member, maxLinked, func(v value.Value) error {
+		e := &elem{ref: head.Kernel().Ref(st, 0), isRef: true}
+		return value.EachLink(head, kind == "hlist_head", maxLinked, func(a kmem.Addr) error {
 			if limit >= 0 && n >= limit {
 				s.warn("list_entries stopped after %d entries: the list is longer, and a fourth argument sets the limit", limit)
 				return value.Stop()
 			}
 			n++
-			e = elem{ref: v, isRef: true}
-			return visit(&e)
+			e.v = nil
+			e.ref.MoveTo(a - off)
+			return visit(e)
 		})
 	}), nil
 }

@@ -33,10 +33,18 @@ func (v *Value) InMemory() bool { return v.place == inMemory }
 // Become makes v the value of type t at an address of its kernel's.
 func (v *Value) Become(t btf.Type, a kmem.Addr) { *v = Value{k: v.k, typ: t, addr: a} }
 
-// ReadInt is [Value.Num] for an integer in memory that is no bit-field, of a size
-// and signedness that the caller knows, read through a buffer of its own.
-func (v *Value) ReadInt(size uint32, signed bool, buf *[16]byte) (Num, error) {
-	if err := v.k.ReadMem(v.addr, buf[:size]); err != nil {
+// MoveTo makes v, which lies in memory, the value of the same type at another
+// address.
+func (v *Value) MoveTo(a kmem.Addr) { v.addr = a }
+
+// ReadIntAt is [Value.Num] for an integer in memory that is no bit-field, off bytes
+// behind where v lies, of a size and signedness that the caller knows, and read
+// through a buffer of the caller's.
+func (v *Value) ReadIntAt(off uint64, size uint32, signed bool, buf *[16]byte) (Num, error) {
+	if size > 8 {
+		return Num{}, fmt.Errorf("an integer of %d bytes", size)
+	}
+	if err := v.k.ReadMem(v.addr+kmem.Addr(off), buf[:size]); err != nil {
 		return Num{}, err
 	}
 	n := Num{Size: size, Signed: signed}
@@ -51,7 +59,7 @@ func (v *Value) ReadInt(size uint32, signed bool, buf *[16]byte) (Num, error) {
 	case 1:
 		n.Bits = uint64(buf[0])
 	default:
-		return v.Num()
+		return Num{}, fmt.Errorf("an integer of %d bytes", size)
 	}
 	return n.wrap(), nil
 }
