@@ -261,35 +261,3 @@ func TestSequenceNested(t *testing.T) {
 		}
 	}
 }
-
-func BenchmarkSequence(b *testing.B) {
-	const nodes = 100_000
-	s, _ := longSession(b, nodes)
-	benchmarkNodes(b, s, nodes)
-}
-
-var nodePipelines = []string{
-	"NODES | sum(.refcount)",
-	"NODES | count()",
-	"NODES | count(.refcount > 7)",
-	"NODES | filter(.refcount % 2 == 0) | sum(.refcount)",
-	"NODES | map([.refcount, .synced, .sync_cnt]) | len()",
-	"NODES | map({ {a: .refcount, b: .synced, c: .sync_cnt} }) | len()",
-	"NODES | sum(.refcount + .synced + .sync_cnt)",
-	"NODES | map(.refcount) | sum()",
-}
-
-// benchmarkNodes measures one pass over the list for each element.
-func benchmarkNodes(b *testing.B, s *Session, nodes int) {
-	for _, src := range nodePipelines {
-		b.Run(strings.ReplaceAll(src, "NODES | ", ""), func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := s.Eval(b.Context(), strings.ReplaceAll(src, "NODES", nodesText)); err != nil {
-					b.Fatal(err)
-				}
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(nodes), "ns/element")
-		})
-	}
-}
