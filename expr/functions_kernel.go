@@ -66,14 +66,14 @@ var kernelFunctions = []Function{
 	},
 	{
 		Name: "addr", Signature: "addr(VALUE or 'SYMBOL')", Topic: topicKernel,
-		Doc:      "the address of a value, as a pointer to its type, or that of a symbol, as void *",
+		Doc:      "the address of a value, as a pointer to its type: &VALUE; or that of a symbol, as void *",
 		Examples: []string{"addr(init_net.dev_base_head)", "addr('jiffies')"},
 		MinArgs:  1, MaxArgs: 1, Args: []ArgKind{SymbolArg},
 		Call: callAddr,
 	},
 	{
 		Name: "deref", Signature: "deref(POINTER)", Topic: topicKernel,
-		Doc:      "what a pointer points to",
+		Doc:      "what a pointer points to: *POINTER",
 		Examples: []string{"deref(init_net.dev_base_head.next)"},
 		MinArgs:  1, MaxArgs: 1,
 		Call: func(c *Call) (any, error) {
@@ -87,7 +87,7 @@ var kernelFunctions = []Function{
 	{
 		Name: "container_of", Signature: "container_of(POINTER, 'struct TYPE', 'MEMBER')", Topic: topicKernel,
 		Doc:      "the struct whose MEMBER a pointer points to",
-		Examples: []string{"container_of(init_net.dev_base_head.next, 'struct net_device', 'dev_list').name"},
+		Examples: []string{"container_of(init_net.dev_base_head.next, struct net_device, dev_list)->name"},
 		MinArgs:  3, MaxArgs: 3, Args: []ArgKind{AnyArg, TypeArg, MemberArg},
 		Call: callContainerOf,
 	},

@@ -14,8 +14,8 @@ const topicType = "types"
 var typeFunctions = []Function{
 	{
 		Name: "sizeof", Signature: "sizeof('TYPE' or VALUE)", Topic: topicType,
-		Doc:      "the size of a type in bytes",
-		Examples: []string{"sizeof('struct list_head')", "sizeof(init_net) > 1000"},
+		Doc:      "the size of a type or a value in bytes; sizeof x and sizeof(TYPE) as in C",
+		Examples: []string{"sizeof(struct list_head)", "sizeof('struct list_head')", "sizeof(init_net) > 1000"},
 		MinArgs:  1, MaxArgs: 1, Args: []ArgKind{TypeArg},
 		Call: func(c *Call) (any, error) {
 			var t btf.Type
@@ -34,7 +34,7 @@ var typeFunctions = []Function{
 	{
 		Name: "offsetof", Signature: "offsetof('struct TYPE', 'MEMBER')", Topic: topicType,
 		Doc:      "where a member lies in a struct, in bytes; MEMBER may be a path, 'a.b[2]'",
-		Examples: []string{"offsetof('struct net_device', 'name')"},
+		Examples: []string{"offsetof(struct net_device, name)", "offsetof('struct net_device', 'name[3]')"},
 		MinArgs:  2, MaxArgs: 2, Args: []ArgKind{TypeArg, MemberArg},
 		Call: func(c *Call) (any, error) {
 			st, member, err := c.structMember(0)
@@ -47,7 +47,7 @@ var typeFunctions = []Function{
 	},
 	{
 		Name: "cast", Signature: "cast('TYPE', VALUE)", Topic: topicType,
-		Doc:      "a value as another type: (TYPE)VALUE of C",
+		Doc:      "a value as another type: (TYPE)VALUE of C, which does the same",
 		Examples: []string{"cast('struct net *', addr(init_net)).ns.inum", "cast('u8', -1)"},
 		MinArgs:  2, MaxArgs: 2, Args: []ArgKind{TypeArg},
 		Call: callCast,
