@@ -23,6 +23,7 @@ import (
 //     addresses of one physical page, read from a live kernel one after the other, the one read
 //     at the higher address is kept here where it differs. So is a page that no page table maps any more, and
 //     all memory of a source that has no physical addresses. The note is a kdump file itself.
+//   - noteStream holds ranges in one piece: see snapshotstream.go.
 //   - noteSums holds checksums: see snapshotsums.go.
 const (
 	noteMap   = "KINSPECT_MAP"
@@ -68,11 +69,12 @@ func (a *askedBytes) has(at int) bool { return a[at/64]>>(at%64)&1 != 0 }
 type physLayout struct {
 	pages  map[uint64]*physPage // by page number
 	stray  []*physPage
+	stream []byte
 	ranges []savedRange
 }
 
-// layOut finds a place for all that the recorder holds.
-func layOut(rec *Recorder, tables *tableWalk) *physLayout {
+// layOut finds a place for all that the recorder holds: streams are ranges that go into the stream.
+func layOut(rec *Recorder, tables *tableWalk, streams []span) *physLayout {
 	l := &physLayout{pages: make(map[uint64]*physPage)}
 	strayOf := map[Addr]uint64{} // virtual page to place
 	for _, r := range rec.ranges() {
@@ -82,7 +84,13 @@ func layOut(rec *Recorder, tables *tableWalk) *physLayout {
 				page := addr.Page()
 				from := int(addr - page)
 				n := min(len(b), PageSize-from)
-				l.add(addr, l.place(page, from, b[:n], tables, strayOf)+uint64(from), n)
+				k, inStream := cutSpan(streams, uint64(addr), n)
+				if n = k; inStream {
+					l.add(addr, streamPlace|uint64(len(l.stream)), n)
+					l.stream = append(l.stream, b[:n]...)
+				} else {
+					l.add(addr, l.place(page, from, b[:n], tables, strayOf)+uint64(from), n)
+				}
 				b, addr = b[n:], addr.Add(int64(n))
 			}
 		}
@@ -213,7 +221,7 @@ func (s *SnapshotContent) writeKdump(w io.WriteSeeker, pack kdump.Packer) error 
 	if s.Symbols != nil {
 		s.Memory.addForPeers(s.Symbols)
 	}
-	l := layOut(s.Memory, newTableWalk(s.Image))
+	l := layOut(s.Memory, newTableWalk(s.Image), streamSpans(s.Streams))
 	if n := len(l.stray); n > 0 {
 		s.Remark = fmt.Sprintf("%d pages of it have no physical address of their own: kinspect reads them, crash and drgn do not find them", n)
 	}
@@ -254,7 +262,11 @@ func (s *SnapshotContent) uts() [6]string {
 
 // kdumpNotes makes the notes: those of an ELF snapshot, and where the memory is.
 func (s *SnapshotContent) kdumpNotes(l *physLayout) ([]kdump.Note, error) {
-	own, err := s.ownNotes(snapshotVersionKdump)
+	version := snapshotVersionKdump
+	if len(l.stream) > 0 {
+		version = snapshotVersionStream
+	}
+	own, err := s.ownNotes(version)
 	if err != nil {
 		return nil, err
 	}
@@ -286,11 +298,14 @@ func (s *SnapshotContent) kdumpNotes(l *physLayout) ([]kdump.Note, error) {
 		}
 		notes = append(notes, kdump.Note{Name: noteStray, Type: noteType, Desc: buf.b})
 	}
+	if len(l.stream) > 0 {
+		notes = append(notes, kdump.Note{Name: noteStream, Type: noteType, Desc: enc.EncodeAll(l.stream, nil)})
+	}
 	of := map[string][]byte{"VMCOREINFO": s.VMCoreInfo.Raw()}
 	for _, n := range notes {
 		of[n.Name] = n.Desc
 	}
-	return append(notes, kdump.Note{Name: noteSums, Type: noteType, Desc: enc.EncodeAll(l.sums(of), nil)}), nil
+	return append(notes, kdump.Note{Name: noteSums, Type: noteType, Desc: enc.EncodeAll(l.sums(version, of), nil)}), nil
 }
 
 // tableSpans are the physical ranges that are known and that no virtual range leads to.

@@ -80,7 +80,9 @@ COMMAND is eval, explain or handler. The file holds memory of the kernel, and it
 symbols and types whole: other questions work on it as far as that memory goes.
   --format kdump  kdump-compressed, which is the default: crash --minimal and drgn
                   open it, too
-  --format elf    an ELF core with virtual addresses, several times larger
+  --format kdump-pages  the same with symbols and types in the kernel's memory, as a
+                  dump has them, and half as large again
+  --format elf    an ELF core with virtual addresses, three times as large
   --redact        of the pages that COMMAND read, keep the bytes that it asked for
                   and make all others zeros. What the answer says stays, and so do
                   names of modules and network namespaces, and the command line
