@@ -165,3 +165,24 @@ func (m *savedMap) touchesPhys(page uint64) bool {
 	i := sort.Search(len(m.spans), func(i int) bool { return m.spans[i].last >= page })
 	return i < len(m.spans) && m.spans[i].first <= page+(PageSize-1)
 }
+
+// encodeSavedMap writes ranges, by address, and spans as varints: how many, and of each the
+// distance to the one before, its length less 1, and where it is relative to the end of the one before.
+func encodeSavedMap(ranges []savedRange, spans []span) []byte {
+	b := binary.AppendUvarint(nil, uint64(len(ranges)))
+	next, place := uint64(0), uint64(0)
+	for _, r := range ranges {
+		b = binary.AppendUvarint(b, r.start-next)
+		b = binary.AppendUvarint(b, r.last-r.start)
+		b = binary.AppendVarint(b, int64(r.place-place))
+		next, place = r.last+1, r.place+(r.last-r.start)+1
+	}
+	b = binary.AppendUvarint(b, uint64(len(spans)))
+	next = 0
+	for _, s := range spans {
+		b = binary.AppendUvarint(b, s.first-next)
+		b = binary.AppendUvarint(b, s.last-s.first)
+		next = s.last + 1
+	}
+	return b
+}

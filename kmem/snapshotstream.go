@@ -38,23 +38,6 @@ func streamSpans(ranges []Range) []span {
 	return joinSpans(out)
 }
 
-// cutSpan returns how many of the n bytes at addr are together in a span, or together in none.
-func cutSpan(spans []span, addr uint64, n int) (k int, in bool) {
-	last := addr + uint64(n-1)
-	for _, s := range spans {
-		switch {
-		case s.last < addr:
-		case s.first > last:
-			return n, false
-		case s.first > addr:
-			return int(s.first - addr), false
-		default:
-			return int(min(s.last, last)-addr) + 1, true
-		}
-	}
-	return n, false
-}
-
 // savedStream is the stream of a snapshot, which is unpacked when something of it is first read.
 type savedStream struct {
 	streamSize uint64 // 0: there is none
