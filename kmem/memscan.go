@@ -85,10 +85,14 @@ func (s *memoryScan) chunks() iter.Seq[physChunk] {
 		left := int64(maxMemoryScan)
 		for span := range s.img.physSpans(nil) {
 			at := (span.Addr + PageSize - 1) &^ (PageSize - 1)
-			end := (span.Addr + span.Size) &^ (PageSize - 1)
+			if at < span.Addr {
+				continue // in the last page there is
+			}
+			end := span.Addr + span.Size // a span of less than a page has no whole one
 			if end < span.Addr {
 				end = 1<<64 - PageSize
 			}
+			end &^= PageSize - 1
 			for at < end {
 				if skip := s.img.holeAt(at) &^ (PageSize - 1); skip > 0 {
 					at += min(skip, end-at)
