@@ -33,14 +33,17 @@ type Answer struct {
 
 // Hit is a place. What is not known of it is null.
 type Hit struct {
-	Phys    *string  `json:"phys"`    // physical address; null on a snapshot, which knows none
+	Phys    *string  `json:"phys"`    // physical address; null where a snapshot does not know it
 	Address *string  `json:"address"` // a virtual one: in the kernel's image, else in a module, else in the direct map
 	Direct  *string  `json:"direct"`  // in the direct map
 	Image   *string  `json:"image"`   // in the kernel's image
 	Module  *string  `json:"module"`  // in a module
 	Symbol  *string  `json:"symbol"`
-	Offset  uint64   `json:"page_offset"` // within its page
+	In      string   `json:"in_module,omitempty"` // the module's name
+	Offset  uint64   `json:"page_offset"`         // within its page
 	Context *Context `json:"context,omitempty"`
+
+	virtual bool // Address is what was searched by
 }
 
 // Context is memory around a hit.
@@ -133,10 +136,11 @@ func size(bytes uint64) string {
 // text is one line, and the context below it.
 func (h *Hit) text(b *strings.Builder) {
 	var parts []string
+	if h.virtual {
+		parts = append(parts, *h.Address)
+	}
 	if h.Phys != nil {
 		parts = append(parts, "phys "+*h.Phys)
-	} else {
-		parts = append(parts, *h.Address)
 	}
 	if h.Direct != nil {
 		parts = append(parts, "direct map "+*h.Direct)
@@ -149,6 +153,8 @@ func (h *Hit) text(b *strings.Builder) {
 	}
 	if h.Symbol != nil {
 		parts = append(parts, *h.Symbol)
+	} else if h.In != "" {
+		parts = append(parts, "in module "+h.In)
 	}
 	b.WriteString(strings.Join(parts, "  ") + "\n")
 	if h.Context == nil {
