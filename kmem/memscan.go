@@ -1,6 +1,7 @@
 package kmem
 
 import (
+	"context"
 	"iter"
 	"runtime"
 	"slices"
@@ -24,6 +25,7 @@ const (
 
 // memoryScan is one pass.
 type memoryScan struct {
+	ctx      context.Context
 	img      *Image
 	progress Progress
 
@@ -64,7 +66,7 @@ func (s *memoryScan) run() {
 				}
 			}
 			s.mu.Unlock()
-			if !ok {
+			if !ok || s.ctx.Err() != nil {
 				return
 			}
 			s.chunk(c, buf[:c.size])

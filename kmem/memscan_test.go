@@ -3,6 +3,7 @@ package kmem
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"iter"
@@ -331,7 +332,7 @@ func FuzzSearchKernel(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		img.searchKernel(nil)
+		img.searchKernel(context.Background(), nil)
 		if (img.tables == nil) != (img.tablesErr != nil) {
 			t.Errorf("tables %v, %v", img.tables, img.tablesErr)
 		}

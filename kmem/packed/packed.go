@@ -10,6 +10,7 @@ package packed
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -55,6 +56,28 @@ var compressions = [...]compression{
 	{"xz", "xz -d", []byte("\xfd7zXZ\x00"), openXZ},
 }
 
+// InterruptedError says that somebody ended what takes long.
+type InterruptedError struct {
+	What string
+	Err  error // the context's
+}
+
+func (e *InterruptedError) Error() string { return e.What }
+
+// Unwrap is the context's error.
+func (e *InterruptedError) Unwrap() error { return e.Err }
+
+// Compressed names the tool that compressed a file which begins with magic, and how to undo it; "" where
+// none did.
+func Compressed(magic []byte) (name, tool string) {
+	for i := range compressions {
+		if c := &compressions[i]; bytes.HasPrefix(magic, c.magic) {
+			return c.name, c.tool
+		}
+	}
+	return "", ""
+}
+
 // Progress is told how many of a file's bytes have been unpacked, or how many bytes of its
 // memory have been searched.
 type Progress func(file string, done, size int64)
@@ -66,7 +89,8 @@ type Unpacked struct {
 }
 
 // Unpack unpacks a file, which begins with magic. It returns nil where it is none of the compressed ones.
-func Unpack(r io.ReaderAt, size int64, name string, magic []byte, progress Progress) (*Unpacked, error) {
+// Where ctx is done before the end, so is the unpacking, and nothing stays of it.
+func Unpack(ctx context.Context, r io.ReaderAt, size int64, name string, magic []byte, progress Progress) (*Unpacked, error) {
 	for i := range compressions {
 		c := &compressions[i]
 		if !bytes.HasPrefix(magic, c.magic) {
@@ -77,7 +101,13 @@ func Unpack(r io.ReaderAt, size int64, name string, magic []byte, progress Progr
 				return inMemory(out, name), nil
 			}
 		}
-		u, err := c.unpack(r, size, name, progress, maxInMemory, maxUnpacked)
+		u, err := c.unpack(ctx, r, size, name, progress, maxInMemory, maxUnpacked)
+		if ctx.Err() != nil {
+			if err == nil && u.Closer != nil {
+				_ = u.Closer.Close()
+			}
+			return nil, &InterruptedError{name + ": interrupted while it was unpacked; nothing is left of that", ctx.Err()}
+		}
 		if err != nil {
 			return nil, &dump.FormatError{Source: name, What: err.Error()}
 		}
@@ -103,7 +133,7 @@ func (c *packedReader) ReadAt(p []byte, off int64) (int, error) {
 }
 
 // unpack unpacks to memory, or to a file where that takes more than inMem bytes.
-func (c *compression) unpack(r io.ReaderAt, size int64, name string, progress Progress, inMem, limit int64) (_ *Unpacked, err error) {
+func (c *compression) unpack(ctx context.Context, r io.ReaderAt, size int64, name string, progress Progress, inMem, limit int64) (_ *Unpacked, err error) {
 	count := &packedReader{ReaderAt: r}
 	content, err := c.open(count, size)
 	if err != nil {
@@ -118,6 +148,9 @@ func (c *compression) unpack(r io.ReaderAt, size int64, name string, progress Pr
 	}()
 	buf := make([]byte, 256<<10)
 	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		n, err := fill(content, buf)
 		if werr := out.write(buf[:n]); werr != nil {
 			return nil, fmt.Errorf("cannot unpack it: %w: set TMPDIR to a directory with room for it, or unpack it (%s) and open the result", werr, c.tool)
@@ -193,7 +226,7 @@ func Zstd(r io.ReaderAt, size, limit int64) ([]byte, error) {
 	if out := unpackWhole(r, size, limit); out != nil {
 		return out, nil
 	}
-	u, err := compressions[0].unpack(r, size, "", nil, 2*limit, limit)
+	u, err := compressions[0].unpack(context.Background(), r, size, "", nil, 2*limit, limit)
 	if err != nil {
 		return nil, err
 	}
