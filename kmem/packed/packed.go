@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -34,6 +35,7 @@ const (
 	// lying header costs no memory.
 	maxZstdWindow = 128 << 20
 	minZstdWindow = 8 << 20
+	largeWindow   = 16 << 20
 	maxZstdRatio  = 256
 	// maxXZDict bounds the dictionary of an xz file: xz -9 has 64 MiB.
 	maxXZDict = 128 << 20
@@ -96,12 +98,19 @@ func Unpack(ctx context.Context, r io.ReaderAt, size int64, name string, magic [
 		if !bytes.HasPrefix(magic, c.magic) {
 			continue
 		}
+		inMem := int64(maxInMemory)
 		if c.name == "zstd" {
 			if out := unpackWhole(r, size, maxInMemory); out != nil {
 				return inMemory(out, name), nil
 			}
+			if zstdWindow(r, size) > largeWindow {
+				// The window takes more memory than the content may: that goes to the file at once. And the
+				// window is given back, else as much garbage may gather beside what is in use.
+				inMem = 0
+				defer debug.FreeOSMemory()
+			}
 		}
-		u, err := c.unpack(ctx, r, size, name, progress, maxInMemory, maxUnpacked)
+		u, err := c.unpack(ctx, r, size, name, progress, inMem, maxUnpacked)
 		if ctx.Err() != nil {
 			if err == nil && u.Closer != nil {
 				_ = u.Closer.Close()
@@ -182,6 +191,16 @@ func fill(r io.Reader, buf []byte) (n int, err error) {
 		n += k
 	}
 	return n, err
+}
+
+// zstdWindow is the window that the first frame of a file claims, or 0.
+func zstdWindow(r io.ReaderAt, size int64) uint64 {
+	var h zstd.Header
+	head := make([]byte, min(size, zstd.HeaderMaxSize))
+	if n, _ := r.ReadAt(head, 0); h.Decode(head[:n]) != nil {
+		return 0
+	}
+	return h.WindowSize
 }
 
 func openZstd(r io.ReaderAt, size int64) (io.ReadCloser, error) {

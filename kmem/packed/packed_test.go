@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -107,4 +108,50 @@ func TestUnpackInterrupted(t *testing.T) {
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
+}
+
+// A large window, as zstd --long=27 has, is all that such a file takes of memory.
+func TestUnpackLargeWindow(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	const block, blocks = 128 << 10, 300
+	content := make([]byte, block)
+	dumptest.Pattern(content, 3)
+	file := append(bytes.Clone(ZstdMagic), 0, (27-10)<<3)
+	for i := range blocks {
+		head := uint32(block<<3 | boolBit(i == blocks-1))
+		file = append(append(file, byte(head), byte(head>>8), byte(head>>16)), content...)
+	}
+	read := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapSys - m.HeapReleased
+	}
+	before, most := read(), uint64(0)
+	u, err := Unpack(t.Context(), bytes.NewReader(file), int64(len(file)), "vmcore.zst", file[:16], func(string, int64, int64) {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		most = max(most, m.HeapSys-m.HeapReleased)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer u.Closer.Close()
+	got := make([]byte, block)
+	if err := u.File.ReadFull(block*(blocks-1), got); err != nil || !bytes.Equal(got, content) || u.File.Size != block*blocks {
+		t.Error(err)
+	}
+	if most > before+(160<<20) {
+		t.Errorf("%d MiB while it was unpacked", (most-before)>>20)
+	}
+	if after := read(); after > before+(32<<20) {
+		t.Errorf("%d MiB of memory are kept", (after-before)>>20)
+	}
+}
+
+func boolBit(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
