@@ -103,6 +103,8 @@ var commandHelp = map[string]struct{ examples, exits string }{
   kinspect --core bond0.kdump explain bond0
 COMMAND is eval, explain or handler. The file holds memory of the kernel, and its
 symbols and types whole: other questions work on it as far as that memory goes.
+Where COMMAND fails, the file has what was read until then, and fails in the same
+way: it shows somebody else why. The exit code is 2 then.
   --format kdump  kdump-compressed, which is the default: crash --minimal and drgn
                   open it, too
   --format kdump-pages  the same with symbols and types in the kernel's memory, as a

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/signal"
 	"slices"
 	"time"
 
@@ -57,15 +59,19 @@ func (a *app) snapshot(args []string) (int, error) {
 		return exitFailed, err
 	}
 	defer inner.target.close()
-	if err != nil {
-		// What could be read of a question that failed is worth a file, too.
+	failed := err != nil
+	if failed {
+		// What could be read of a question that failed is worth a file, too: it shows why.
 		if a.stdout.err == nil { // which run tells
 			inner.fail(err)
 		}
 		code = exitFailed
 	}
 	words := inner.options.words(c.name, rest)
+	// Who presses Ctrl-C now gets the file a second later, and nothing half written beside it.
+	_, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	remark, err := inner.target.save(file, format, words)
+	stop()
 	if err != nil {
 		return exitFailed, err
 	}
@@ -78,7 +84,11 @@ func (a *app) snapshot(args []string) (int, error) {
 	if len(again) > longest {
 		again = commandLine([]string{"kinspect", "--core", file, c.name}) + ", with the same arguments"
 	}
-	fmt.Fprintf(a.stderr, "kinspect: wrote %s (%d KiB), which holds memory of this kernel: %s\n", value.Scrub(file), (st.Size()+1023)/1024, value.Scrub(again))
+	what := "which holds memory of this kernel"
+	if failed {
+		what = "which holds what was read until the command failed, to see or to show why"
+	}
+	fmt.Fprintf(a.stderr, "kinspect: wrote %s (%d KiB), %s: %s\n", value.Scrub(file), (st.Size()+1023)/1024, what, value.Scrub(again))
 	if remark != "" {
 		fmt.Fprintln(a.stderr, "kinspect: note:", remark)
 	}
