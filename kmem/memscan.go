@@ -88,11 +88,12 @@ func (s *memoryScan) chunks() iter.Seq[physChunk] {
 		left := int64(maxMemoryScan)
 		for span := range s.img.physSpans(nil) {
 			at := (span.Addr + PageSize - 1) &^ (PageSize - 1)
-			end := (span.Addr + span.Size) &^ (PageSize - 1)
+			end := span.Addr + span.Size
 			if end < span.Addr {
-				end = 1<<64 - PageSize
+				end = 1<<64 - PageSize // the last page may reach the end of the addresses
 			}
-			for at < end {
+			end &^= PageSize - 1
+			for at >= span.Addr && at < end {
 				if skip := s.img.holeAt(at) &^ (PageSize - 1); skip > 0 {
 					at += min(skip, end-at)
 					continue

@@ -358,3 +358,37 @@ func BenchmarkSearchKernel(b *testing.B) {
 		}
 	}
 }
+
+// Memory that has no whole page is passed by, and not taken for all that there is up to the end of addresses.
+func TestMemoryScanChunks(t *testing.T) {
+	const last = ^uint64(0)
+	for _, tt := range []struct {
+		start, last uint64
+		want        string
+	}{
+		{0, PageSize - 1, "[{0 4096}]"},
+		{0, PageSize - 2, "[]"},
+		{0x2a, 0x53, "[]"},
+		{0x800, 0x17ff, "[]"},
+		{0x800, 0x27ff, "[{4096 4096}]"},
+		{PageSize - 1, PageSize, "[]"},
+		{scanChunk - PageSize, scanChunk + 2*PageSize + 5, fmt.Sprintf("[{%d 4096} {%d 8192}]", scanChunk-PageSize, scanChunk)},
+		{last - 99, last, "[]"},
+		{last - 2*PageSize, last - 1, fmt.Sprintf("[{%d 4096}]", last-2*PageSize+1)},
+		{last - 3*PageSize + 1, last, fmt.Sprintf("[{%d 8192}]", last-3*PageSize+1)},
+	} {
+		size := tt.last - tt.start + 1
+		f := dump.NewFile(bytes.NewReader(make([]byte, size)), int64(size), "test", false)
+		img := &Image{phys: &dump.Space{File: f, Segments: dump.Segments{{Start: tt.start, Last: tt.last}}, Physical: true}}
+		s := memoryScan{img: img}
+		var got []physChunk
+		for c := range s.chunks() {
+			if got = append(got, c); len(got) > 5 {
+				break
+			}
+		}
+		if fmt.Sprint(got) != tt.want && !(len(got) == 0 && tt.want == "[]") {
+			t.Errorf("%#x to %#x: %v, want %s", tt.start, tt.last, got, tt.want)
+		}
+	}
+}
