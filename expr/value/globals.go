@@ -50,6 +50,9 @@ var globalTypes = map[string]string{
 	"inet_protos":         "struct net_protocol *[256]", // net/ipv4/protocol.c
 	"udp_table":           "struct udp_table",           // net/ipv4/udp.c
 	"tcp_hashinfo":        "struct inet_hashinfo",       // net/ipv4/tcp_ipv4.c
+	"swap_active_head":    "struct plist_head",          // mm/swapfile.c
+	"vm_committed_as":     "struct percpu_counter",      // mm/util.c
+	"call_single_queue":   "struct llist_head",          // kernel/smp.c: per-CPU, and not in the BTF of 5.10
 }
 
 // GlobalNames lists the globals of the table, for completion.
