@@ -47,6 +47,11 @@ func (r Result) Note() string {
 func (r Result) Text(f value.Format) (string, error) {
 	v, ok := r.Value.(value.Value)
 	if !ok {
+		if list, ok := r.Value.([]any); ok {
+			if out, ok, err := recordLines(list, f); ok {
+				return value.Scrub(out), err
+			}
+		}
 		out, err := briefText(r.Value, f)
 		return value.Scrub(out), err
 	}

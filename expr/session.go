@@ -123,6 +123,13 @@ func (s *Session) eval(src string) (any, *Error) {
 	if rerr != nil {
 		return nil, runError(rerr)
 	}
+	if q, ok := out.(*Sequence); ok {
+		list, err := s.collect(q)
+		if err != nil {
+			return nil, &Error{Msg: err.Error(), Column: -1, Err: err}
+		}
+		return list, nil
+	}
 	return out, nil
 }
 

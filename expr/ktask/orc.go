@@ -17,14 +17,21 @@ import (
 // in a table of their own, sorted, each a signed 32-bit distance from where it stands.
 // vmlinux's tables lie between symbols, a module's are in its struct module.
 
-// The registers that a row of ORC names.
-const (
-	regUndefined  = 0
-	regPrevSP     = 1
-	regBP         = 4
-	regSP         = 5
-	regBPIndirect = 8
-)
+// regUndefined is, in a row, no register: the frame pointer is still the caller's.
+const regUndefined = 0
+
+// orcRegisters are the numbers of the registers that rows name. They are others in 7.3 than in 6.12, and BTF
+// does not tell them.
+type orcRegisters struct {
+	sp, bp, prevSP, bpIndirect uint64
+}
+
+// orcNumbers are the numbers that there have been, by that of the stack pointer, which
+// every function's first row names.
+var orcNumbers = map[uint64]orcRegisters{
+	5: {sp: 5, bp: 4, prevSP: 1, bpIndirect: 8},
+	3: {sp: 3, bp: 4, prevSP: 8, bpIndirect: 10},
+}
 
 // orcKind is what a row leads to.
 type orcKind uint8
@@ -47,7 +54,9 @@ type orcRow struct {
 
 // frameRow serves code that has no row of its own, such as BPF's, with the frame
 // pointer that it is compiled to have.
-var frameRow = orcRow{spOffset: 16, spReg: regBP, bpOffset: -16, bpReg: regPrevSP, kind: orcCall}
+func (o *orcTables) frameRow() orcRow {
+	return orcRow{spOffset: 16, spReg: o.regs.bp, bpOffset: -16, bpReg: o.regs.prevSP, kind: orcCall}
+}
 
 // maxRows bounds a table; vmlinux's has some 500,000 rows.
 const maxRows = 8 << 20
@@ -66,6 +75,7 @@ type orcTables struct {
 	low     kmem.Addr // of vmlinux's code
 	high    kmem.Addr
 	old     bool // the types as they were before 6.4
+	regs    orcRegisters
 }
 
 func openORC(k *value.Kernel) (*orcTables, error) {
@@ -90,7 +100,20 @@ func openORC(k *value.Kernel) (*orcTables, error) {
 		return nil, fmt.Errorf("__start_orc_unwind_ip %s and __stop_orc_unwind_ip %s do not enclose a table", at[0], at[1])
 	}
 	_, err = st.FindMember("end")
-	return &orcTables{k, st, orcTable{at[0], at[2], int(n)}, at[3], at[4], err == nil}, nil
+	o := &orcTables{k: k, row: st, vmlinux: orcTable{at[0], at[2], int(n)}, low: at[3], high: at[4], old: err == nil}
+	// Where a function starts, the caller's stack pointer is 8 bytes above its own.
+	first, ok := syms.Lookup("schedule")
+	if !ok {
+		return nil, errors.New("the numbers of the registers in the ORC tables are not known: no symbol schedule")
+	}
+	row, ok, err := o.find(first.Addr)
+	if err != nil {
+		return nil, err
+	}
+	if o.regs, ok = orcNumbers[row.spReg]; !ok || row.spOffset != 8 || row.kind != orcCall {
+		return nil, fmt.Errorf("the numbers of the registers in the ORC tables are not known: schedule's first row has %d+%d", row.spReg, row.spOffset)
+	}
+	return o, nil
 }
 
 // find is the row for an instruction; ok is false where no table has one.
@@ -212,7 +235,7 @@ func (o *orcTables) caller(r registers, onStack func(kmem.Addr) bool) (registers
 		return r, err
 	}
 	if !ok {
-		row = frameRow
+		row = o.frameRow()
 	}
 	word := func(a kmem.Addr) kmem.Addr {
 		if err != nil {
@@ -234,11 +257,11 @@ func (o *orcTables) caller(r registers, onStack func(kmem.Addr) bool) (registers
 		return r, errLost
 	}
 	switch row.spReg {
-	case regSP:
+	case o.regs.sp:
 		sp = r.sp.Add(row.spOffset)
-	case regBP:
+	case o.regs.bp:
 		sp = r.bp.Add(row.spOffset)
-	case regBPIndirect:
+	case o.regs.bpIndirect:
 		sp = word(r.bp.Add(row.spOffset))
 	default: // a register that only code at an entry uses
 		return r, errLost
@@ -271,9 +294,9 @@ func (o *orcTables) caller(r registers, onStack func(kmem.Addr) bool) (registers
 	switch row.bpReg {
 	case regUndefined:
 		out.bp = r.bp
-	case regPrevSP:
+	case o.regs.prevSP:
 		out.bp = word(sp.Add(row.bpOffset))
-	case regBP:
+	case o.regs.bp:
 		out.bp = word(r.bp.Add(row.bpOffset))
 	default:
 		return r, errLost

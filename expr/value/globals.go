@@ -52,6 +52,7 @@ var globalTypes = map[string]string{
 	"tcp_hashinfo":        "struct inet_hashinfo",       // net/ipv4/tcp_ipv4.c
 	"swap_active_head":    "struct plist_head",          // mm/swapfile.c
 	"vm_committed_as":     "struct percpu_counter",      // mm/util.c
+	"prb":                 "struct printk_ringbuffer *", // kernel/printk/printk.c, since 5.10
 	"call_single_queue":   "struct llist_head",          // kernel/smp.c: per-CPU, and not in the BTF of 5.10
 }
 
