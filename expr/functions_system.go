@@ -1,15 +1,8 @@
 package expr
 
-import (
-	"fmt"
-	"strings"
-
-	"kinspect/expr/ksys"
-	"kinspect/expr/value"
-)
-
 const topicSystem = "system"
 
+// systemFunctions tell what procfs tells of a live kernel.
 var systemFunctions = []Function{
 	{
 		Name: "dmesg", Signature: "dmesg()", Topic: topicSystem,
@@ -17,73 +10,73 @@ var systemFunctions = []Function{
 		Examples: []string{"dmesg() | filter(.level <= 3)", "dmesg() | filter(.text contains 'bond') | map(.text)"},
 		Call:     callDmesg,
 	},
-}
-
-func callDmesg(c *Call) (any, error) {
-	s := c.Session
-	if !s.open() {
-		return nil, errNoKernel
-	}
-	k := s.kernel
-	return &Sequence{Of: "messages", Each: func(visit func(any) error) error {
-		return ksys.EachMessage(k, func(m ksys.Message) error {
-			if err := s.stopped(); err != nil {
-				return err
-			}
-			return visit(message{m})
-		})
-	}}, nil
-}
-
-// message is a record of the kernel's log.
-type message struct{ ksys.Message }
-
-// time is the message's time in seconds since boot.
-func (m message) time() float64 { return float64(m.Nsec) / 1e9 }
-
-// Field implements [Record].
-func (m message) Field(name string) (any, bool) {
-	switch name {
-	case "seq":
-		return m.Seq, true
-	case "time":
-		return m.time(), true
-	case "level":
-		return int(m.Level), true
-	case "facility":
-		return int(m.Facility), true
-	case "caller":
-		return m.Caller, true
-	case "text":
-		return m.Message.Text, true
-	}
-	return nil, false
-}
-
-// FieldNames implements [Record].
-func (m message) FieldNames() []string {
-	return []string{"seq", "time", "level", "facility", "caller", "text"}
-}
-
-// Text implements [Printer]: the lines of dmesg, each of a message's with the time.
-func (m message) Text(value.Format) (string, error) {
-	// Not rounded: the kernel cuts the time to microseconds.
-	prefix := fmt.Sprintf("[%5d.%06d] ", m.Nsec/1e9, m.Nsec/1e3%1e6)
-	text := m.Message.Text
-	if m.Lost {
-		text = "(overwritten)"
-	}
-	lines := strings.Split(text, "\n")
-	for i, l := range lines {
-		lines[i] = prefix + value.Scrub(l)
-	}
-	return strings.Join(lines, "\n"), nil
-}
-
-// JSON implements [Printer].
-func (m message) JSON() (any, error) {
-	return map[string]any{
-		"seq": m.Seq, "time": m.time(), "level": m.Level, "facility": m.Facility,
-		"caller": m.Caller, "text": value.Printable(m.Message.Text),
-	}, nil
+	{
+		Name: "uptime", Signature: "uptime()", Topic: topicSystem,
+		Doc:      "seconds since boot, suspended or not, as of the last tick (kernel/time/timekeeping.c)",
+		Examples: []string{"uptime()"},
+		Call:     callUptime,
+	},
+	{
+		Name: "boot_time", Signature: "boot_time()", Topic: topicSystem,
+		Doc:      "when the kernel was started, in seconds since 1970, as btime of /proc/stat",
+		Examples: []string{"boot_time()"},
+		Call:     callBootTime,
+	},
+	{
+		Name: "cmdline", Signature: "cmdline()", Topic: topicSystem,
+		Doc:      "the kernel's command line, as /proc/cmdline (saved_command_line, init/main.c)",
+		Examples: []string{"cmdline()"},
+		Call:     callCommandLine,
+	},
+	{
+		Name: "kernel_config", Signature: "kernel_config(['OPTION'])", Topic: topicSystem,
+		Doc:      "the kernel's configuration where it carries it, or one option of it: 'y', 'm', a text, or nil (kernel/configs.c)",
+		Examples: []string{"kernel_config('CONFIG_HZ')"},
+		MaxArgs:  1, Args: []ArgKind{WordArg},
+		Call: callConfig,
+	},
+	{
+		Name: "meminfo", Signature: "meminfo()", Topic: topicSystem,
+		Doc:      "the main figures of /proc/meminfo in kB, as members (vm_node_stat, vm_zone_stat; fs/proc/meminfo.c)",
+		Examples: []string{"meminfo()", "meminfo().MemFree * 100 / meminfo().MemTotal", "meminfo()['Active(anon)']"},
+		Call:     callMemInfo,
+	},
+	{
+		Name: "interrupts", Signature: "interrupts()", Topic: topicSystem,
+		Doc:      "the interrupts of devices as {irq, total, counts, chip, actions, desc}, counts by CPU (irq_desc, kernel/irq)",
+		Examples: []string{"interrupts()", "interrupts() | filter(.total > 0) | map(.actions)"},
+		Call:     callInterrupts,
+	},
+	{
+		Name: "softirqs", Signature: "softirqs()", Topic: topicSystem,
+		Doc:      "how often each softirq has run as {name, total, counts}, counts by CPU (kstat, kernel/softirq.c)",
+		Examples: []string{"softirqs()", "(softirqs() | find(.name == 'NET_RX')).total"},
+		Call:     callSoftirqs,
+	},
+	{
+		Name: "modules", Signature: "modules()", Topic: topicSystem,
+		Doc:      "the loaded modules as {name, size, refs, used_by, state, args, module}, as lsmod (kernel/module)",
+		Examples: []string{"modules()", "modules() | filter(.name == 'bonding') | map(.refs)"},
+		Call:     callModules,
+	},
+	{
+		Name: "mounts", Signature: "mounts([TASK or PID])", Topic: topicSystem,
+		Doc:      "the mounts of a task's mount namespace, of task 1's at first, as {source, target, fstype, flags, id, mount} (fs/namespace.c)",
+		Examples: []string{"mounts()", "mounts() | filter(.fstype == 'proc') | map(.target)"},
+		MaxArgs:  1,
+		Call:     callMounts,
+	},
+	{
+		Name: "slab_caches", Signature: "slab_caches()", Topic: topicSystem,
+		Doc:      "the slab caches as {name, objects, active, object_size, size, slabs, bytes, cache}, as /proc/slabinfo (mm/slub.c)",
+		Examples: []string{"slab_caches() | sortBy(.bytes, 'desc') | take(5)"},
+		Call:     callSlabCaches,
+	},
+	{
+		Name: "slab_cache", Signature: "slab_cache('NAME')", Topic: topicSystem,
+		Doc:      "the slab cache of that name, as slab_caches() has it",
+		Examples: []string{"slab_cache('kmalloc-64').active"},
+		MinArgs:  1, MaxArgs: 1, Args: []ArgKind{WordArg},
+		Call: callSlabCache,
+	},
 }

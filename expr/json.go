@@ -124,6 +124,8 @@ func (j *jsonWriter) any(x any) any {
 		return out
 	case value.Value:
 		return j.value(x)
+	case *Record:
+		return j.any(x.Map())
 	case Printer:
 		out, err := x.JSON()
 		if err != nil {

@@ -207,3 +207,12 @@ func madeUp(dentry value.Value) (string, bool, error) {
 	}
 	return "", false, nil
 }
+
+// MountPath is where a struct mount is mounted, from the root of its mount namespace.
+func MountPath(mount value.Value) (string, error) {
+	root, _, err := at(mount, "mnt.mnt_root")
+	if err != nil {
+		return "", err
+	}
+	return walkUp(mount, root)
+}

@@ -25,6 +25,7 @@ var globalTypes = map[string]string{
 	"memalloc_socks_key":  "struct static_key_false",    // net/core/sock.c
 	"netstamp_needed_key": "struct static_key_false",    // net/core/dev.c
 	"vm_event_states":     "struct vm_event_state",      // mm/vmstat.c: per-CPU
+	"kstat":               "struct kernel_stat",         // kernel/sched/core.c: per-CPU
 	"tainted_mask":        "unsigned long",              // kernel/panic.c
 	"prog_idr":            "struct idr",                 // kernel/bpf/syscall.c
 	"llc_sap_list":        "struct list_head",           // net/llc/llc_core.c, module llc
