@@ -92,4 +92,3 @@ func CommandLine(k *value.Kernel) (string, error) {
 	}
 	return s, err
 }
-

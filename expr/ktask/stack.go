@@ -145,7 +145,11 @@ func crashed(task value.Value) (registers, error) {
 	if !ok || k.Image.Live() {
 		return registers{}, ErrRunning
 	}
-	cpu, err := task.UintPath("thread_info.cpu")
+	where := "thread_info.cpu" // since 5.16
+	if task.Has("cpu") {
+		where = "cpu"
+	}
+	cpu, err := task.UintPath(where)
 	if err != nil {
 		return registers{}, err
 	}
