@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	maxComponents = 8192 // of one path
+	maxComponents = 4096 // of one path
 	maxName       = 4096 // of one component; NAME_MAX is 255, and pseudo files have more
 )
 
