@@ -68,24 +68,45 @@ func StackOf(task value.Value) (Stack, error) {
 	}
 	out := Stack{Frames: []Frame{{r.ip, false}}}
 	orc, err := openORC(k)
-	for err == nil && len(out.Frames) < maxFrames {
-		var up registers
-		if up, err = orc.caller(r, onStack); err == nil {
-			r = up
-			out.Frames = append(out.Frames, Frame{r.ip, false})
+	if err == nil {
+		var up []Frame
+		up, r, err = orc.up(r, onStack)
+		out.Frames = append(out.Frames, up...)
+	}
+	if errors.Is(err, errTop) {
+		return out, nil
+	}
+	why := fmt.Sprintf("the unwind tables do not lead on from %s", k.Symbolize(r.ip))
+	if !errors.Is(err, errLost) {
+		why = err.Error()
+	}
+	out.Note = why + ": the frames with ? are what could be return addresses on the rest of the stack"
+	guesses, err := scan(k, r.sp, end)
+	for _, g := range guesses {
+		out.Frames = append(out.Frames, Frame{g.ip, true})
+		if orc == nil {
+			continue
+		}
+		// What leads up to the end of the stack is a chain of calls.
+		if up, _, err := orc.up(registers{ip: g.ip, sp: g.sp, bp: r.bp}, onStack); errors.Is(err, errTop) && len(up) > 0 {
+			out.Frames = append(out.Frames, up...)
+			break
 		}
 	}
-	switch {
-	case errors.Is(err, errTop):
-		return out, nil
-	case errors.Is(err, errLost):
-		out.Note = fmt.Sprintf("the unwind tables do not lead on from %s: the frames with ? are what could be return addresses on the rest of the stack", k.Symbolize(r.ip))
-	case err != nil:
-		out.Note = fmt.Sprintf("%v: the frames with ? are what could be return addresses on the rest of the stack", err)
-	}
-	guesses, err := scan(k, r.sp, end)
-	out.Frames = append(out.Frames, guesses...)
 	return out, err
+}
+
+// up unwinds as far as the tables lead: the callers, the last of them, and why it ends.
+func (o *orcTables) up(r registers, onStack func(kmem.Addr) bool) (frames []Frame, last registers, err error) {
+	for len(frames) < maxFrames {
+		up, err := o.caller(r, onStack)
+		if err != nil {
+			return frames, r, err
+		}
+		r = up
+		frames = append(frames, Frame{r.ip, false})
+	}
+	return frames, r, errLost
 }
 
 // stackSize is THREAD_SIZE, by the distance of init's stack to its end.
@@ -183,8 +204,9 @@ func crashed(task value.Value) (registers, error) {
 	return registers{ip: at(noteIP), sp: at(noteSP), bp: at(noteBP), signal: true}, nil
 }
 
-// scan lists what may be addresses to return to from a stack pointer to a stack's end.
-func scan(k *value.Kernel, sp, end kmem.Addr) ([]Frame, error) {
+// scan lists what may be addresses to return to from a stack pointer to a stack's end, each
+// with the stack pointer that its caller would have.
+func scan(k *value.Kernel, sp, end kmem.Addr) ([]registers, error) {
 	sp = (sp + 7) &^ 7
 	if sp >= end || end-sp > maxStack {
 		return nil, nil
@@ -193,11 +215,11 @@ func scan(k *value.Kernel, sp, end kmem.Addr) ([]Frame, error) {
 	if err := k.ReadMem(sp, raw); err != nil {
 		return nil, err
 	}
-	var out []Frame
+	var out []registers
 	for i := 0; i+8 <= len(raw) && len(out) < maxFrames; i += 8 {
 		a := kmem.Addr(binary.LittleEndian.Uint64(raw[i:]))
 		if sym, off, ok := k.SymbolAt(a); ok && off > 0 && (sym.Type|0x20) == 't' {
-			out = append(out, Frame{a, true})
+			out = append(out, registers{ip: a, sp: sp.Add(int64(i) + 8)})
 		}
 	}
 	return out, nil
