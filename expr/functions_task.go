@@ -134,7 +134,10 @@ func (c *Call) task(i int) (value.Value, error) {
 			return c.structArg(i, "a task", "task_struct")
 		}
 	}
-	pid, err := c.Int(i, "a task, or the number of one,")
+	if _, ok, err := numberOf(c.Arg(i)); err == nil && !ok {
+		return value.Value{}, fmt.Errorf("a task is a struct task_struct, or the number of one, not %s", describe(c.Arg(i)))
+	}
+	pid, err := c.Int(i, "the number of a task")
 	if err != nil {
 		return value.Value{}, err
 	}
