@@ -139,8 +139,8 @@ var memRows = []struct {
 	{name: "AnonHugePages", items: []string{"NR_ANON_THPS"}},
 }
 
-// MemInfo are the main figures of /proc/meminfo, in its order, of this kernel. What it
-// counts for each node or CPU alone, and what it computes, is left out but for the first.
+// MemInfo are the main figures of /proc/meminfo, in its order, of this kernel: those that
+// are counters, and MemAvailable.
 func MemInfo(k *value.Kernel) ([]Figure, error) {
 	s, err := openStats(k)
 	if err != nil {
@@ -171,9 +171,14 @@ func MemInfo(k *value.Kernel) ([]Figure, error) {
 		return nil, err
 	}
 	cached := notNegative(files - swapCache - buffers)
+	available, err := s.available(free)
+	if err != nil {
+		return nil, err
+	}
 	out := []Figure{
 		{"MemTotal", total * kbPerPage},
 		{"MemFree", free * kbPerPage},
+		{"MemAvailable", available * kbPerPage},
 		{"Buffers", buffers * kbPerPage},
 	}
 	// Before 5.12 the swap cache is counted with each swap area: without swap there is none.
@@ -202,6 +207,90 @@ func MemInfo(k *value.Kernel) ([]Figure, error) {
 		}
 	}
 	return out, nil
+}
+
+// available is how many pages could be had without swapping: what is free and no reserve, and
+// the larger part of what could be freed (mm/show_mem.c, si_mem_available).
+func (s *stats) available(free uint64) (uint64, error) {
+	reserve, err := counter(s.k, "totalreserve_pages")
+	if err != nil {
+		return 0, err
+	}
+	low, err := lowWatermark(s.k)
+	if err != nil {
+		return 0, fmt.Errorf("reading the watermarks of the zones: %w", err)
+	}
+	out := int64(free - reserve)
+	for _, items := range [][2]string{
+		{"NR_ACTIVE_FILE", "NR_INACTIVE_FILE"},
+		{"NR_SLAB_RECLAIMABLE_B", "NR_KERNEL_MISC_RECLAIMABLE"},
+	} {
+		var sum uint64
+		for _, item := range items {
+			n, _, err := s.item(item)
+			if err != nil {
+				return 0, err
+			}
+			sum += n
+		}
+		out += int64(sum - min(sum/2, low))
+	}
+	return notNegative(uint64(out)), nil
+}
+
+// lowWatermark adds up the low watermarks of all zones: node_data[].node_zones[].
+func lowWatermark(k *value.Kernel) (uint64, error) {
+	table, numa := k.LookupSymbol("node_data")
+	one, ok := k.LookupSymbol("contig_page_data") // built without CONFIG_NUMA
+	if !numa && !ok {
+		return 0, fmt.Errorf("%w: node_data", value.ErrNoSymbol)
+	}
+	nodes, err := nodeIDs(k)
+	if err != nil {
+		return 0, err
+	}
+	st, err := k.Struct("pglist_data")
+	if err != nil {
+		return 0, err
+	}
+	which, err := k.Enumerator("WMARK_LOW")
+	if err != nil {
+		return 0, err
+	}
+	mark := fmt.Sprintf("_watermark[%d]", which)
+	var sum uint64
+	for i := range nodes {
+		a := one.Addr
+		if numa {
+			if a, err = kmem.ReadAddr(k, table.Addr.Add(8*int64(i))); err != nil {
+				return 0, err
+			}
+		}
+		if a == 0 {
+			continue
+		}
+		zones, err := k.Ref(st, a).Member("node_zones")
+		if err != nil {
+			return 0, err
+		}
+		n, _ := zones.Len()
+		for j := range min(n, 64) {
+			zone, err := zones.Index(int64(j))
+			if err != nil {
+				return 0, err
+			}
+			low, err := zone.UintPath(mark)
+			if err != nil {
+				return 0, err
+			}
+			boost, err := zone.UintPath("watermark_boost")
+			if err != nil {
+				return 0, err
+			}
+			sum += low + boost
+		}
+	}
+	return sum, nil
 }
 
 // maxInodes bounds the walk over the inodes of block devices.

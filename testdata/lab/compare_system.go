@@ -433,7 +433,7 @@ func checkTime(c *subjectContext) error {
 
 // ownMemory are the figures that move with kinspect itself where it runs in the guest, and
 // what it and the lab's agent take there at most, in kB.
-var ownMemory = []string{"MemFree", "Active", "Active(anon)", "Inactive", "Inactive(anon)", "AnonPages", "Mapped", "PageTables", "AnonHugePages"}
+var ownMemory = []string{"MemFree", "MemAvailable", "Active", "Active(anon)", "Inactive", "Inactive(anon)", "AnonPages", "Mapped", "PageTables", "AnonHugePages"}
 
 const ownKB = 128 << 10
 
