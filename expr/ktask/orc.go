@@ -20,8 +20,8 @@ import (
 // regUndefined is, in a row, no register: the frame pointer is still the caller's.
 const regUndefined = 0
 
-// orcRegisters are the numbers of the registers that rows name. They are others in 7.3 than in 6.12, and BTF
-// does not tell them.
+// orcRegisters are the numbers of the registers that rows name. They are others in 7.3
+// than in 6.12, and BTF does not tell them.
 type orcRegisters struct {
 	sp, bp, prevSP, bpIndirect uint64
 }
@@ -106,7 +106,7 @@ func openORC(k *value.Kernel) (*orcTables, error) {
 	if !ok {
 		return nil, errors.New("the numbers of the registers in the ORC tables are not known: no symbol schedule")
 	}
-	row, ok, err := o.find(first.Addr)
+	row, _, err := o.find(first.Addr)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +120,6 @@ func openORC(k *value.Kernel) (*orcTables, error) {
 func (o *orcTables) find(ip kmem.Addr) (row orcRow, ok bool, err error) {
 	t := o.vmlinux
 	if ip < o.low || ip >= o.high {
-		// What lies behind _etext, as .init.text, is found too: the tables are of all code.
 		if t, ok, err = o.ofModule(ip); err != nil {
 			return row, false, err
 		} else if !ok {
