@@ -47,10 +47,14 @@ func (g *guest) captureFacts(dir string, t *truth) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	if _, err := g.run(factsScript); err != nil {
+	if _, err := g.run(factsScript + systemFactsScript); err != nil {
 		return err
 	}
 	if err := g.fetchDir("/tmp/facts", dir); err != nil {
+		return err
+	}
+	// The agent has grown with what it sent: what it is now is what the dump shows.
+	if err := g.fetchFile("/proc/meminfo", filepath.Join(dir, "sys", "meminfo")); err != nil {
 		return err
 	}
 	return t.write(filepath.Join(dir, "truth.json"))
