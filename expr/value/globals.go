@@ -50,6 +50,14 @@ var globalTypes = map[string]string{
 	"inet_protos":         "struct net_protocol *[256]", // net/ipv4/protocol.c
 	"udp_table":           "struct udp_table",           // net/ipv4/udp.c
 	"tcp_hashinfo":        "struct inet_hashinfo",       // net/ipv4/tcp_ipv4.c
+	"udplite_table":       "struct udp_table",           // net/ipv4/udplite.c, until UDP-Lite went (7.1)
+	"raw_v4_hashinfo":     "struct raw_hashinfo",        // net/ipv4/raw.c
+	"raw_v6_hashinfo":     "struct raw_hashinfo",        // net/ipv6/raw.c
+	"ping_table":          "struct ping_table",          // net/ipv4/ping.c
+	"unix_socket_table":   "struct hlist_head[]",        // net/unix/af_unix.c, until it moved to struct net (5.19)
+	"nl_table":            "struct netlink_table *",     // net/netlink/af_netlink.c
+	"arp_tbl":             "struct neigh_table",         // net/ipv4/arp.c
+	"nd_tbl":              "struct neigh_table",         // net/ipv6/ndisc.c
 }
 
 // GlobalNames lists the globals of the table, for completion.
