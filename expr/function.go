@@ -95,7 +95,7 @@ func (c *Call) Warn(format string, args ...any) { c.Session.warn(format, args...
 func Functions() []Function {
 	all := slices.Concat(netFunctions, kernelFunctions, memoryFunctions, typeFunctions, numberFunctions,
 		listFunctions, predicateFunctions, textFunctions,
-		addressFunctions, socketFunctions)
+		addressFunctions, socketFunctions, qdiscFunctions, linkFunctions, netfilterFunctions, ssFunctions)
 	slices.SortFunc(all, func(a, b Function) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }

@@ -54,6 +54,7 @@ var globalTypes = map[string]string{
 	"raw_v4_hashinfo":     "struct raw_hashinfo",        // net/ipv4/raw.c
 	"raw_v6_hashinfo":     "struct raw_hashinfo",        // net/ipv6/raw.c
 	"ping_table":          "struct ping_table",          // net/ipv4/ping.c
+	"tcp_prot":            "struct proto",               // net/ipv4/tcp_ipv4.c
 	"unix_socket_table":   "struct hlist_head[]",        // net/unix/af_unix.c, until it moved to struct net (5.19)
 	"nl_table":            "struct netlink_table *",     // net/netlink/af_netlink.c
 	"arp_tbl":             "struct neigh_table",         // net/ipv4/arp.c
