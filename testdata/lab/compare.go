@@ -73,7 +73,7 @@ func compare(c *subjectContext) (failures []error, passed int) {
 	if c.live() {
 		what = c.capture + " live"
 	}
-	list := append(slices.Clone(checks), commandCheckList()...)
+	list := slices.Concat(checks, netChecks, commandCheckList())
 	for _, k := range list {
 		if !k.fits(c) {
 			continue
