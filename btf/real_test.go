@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"kinspect/kmem"
 	"kinspect/testdata/kernels"
 )
 
@@ -18,7 +19,12 @@ type realBTF struct {
 // snapshotBTF is vmlinux's BTF out of a series' committed snapshot.
 func snapshotBTF(tb testing.TB, series string) []byte {
 	tb.Helper()
-	img := kernels.Open(tb, series)
+	return imageBTF(tb, kernels.Open(tb, series))
+}
+
+// imageBTF is vmlinux's BTF out of a kernel's memory.
+func imageBTF(tb testing.TB, img *kmem.Image) []byte {
+	tb.Helper()
 	syms, err := img.Symbols()
 	if err != nil {
 		tb.Fatal(err)
@@ -26,7 +32,7 @@ func snapshotBTF(tb testing.TB, series string) []byte {
 	start, ok1 := syms.Lookup("__start_BTF")
 	stop, ok2 := syms.Lookup("__stop_BTF")
 	if !ok1 || !ok2 {
-		tb.Fatalf("%s: no BTF in the snapshot", series)
+		tb.Fatal("no BTF in the kernel's memory")
 	}
 	data := make([]byte, stop.Addr-start.Addr)
 	if err := img.ReadMem(start.Addr, data); err != nil {

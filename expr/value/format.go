@@ -9,17 +9,6 @@ import (
 	"kinspect/kmem"
 )
 
-// Format says how values are printed. The zero value is not useful: start from
-// [DefaultFormat].
-type Format struct {
-	Depth    int // structs nested deeper are printed as { … }
-	Elements int // elements of an array that are printed before the rest is cut
-	Width    int // a struct or array that fits into this many columns is one line
-}
-
-// DefaultFormat is how the command line prints.
-var DefaultFormat = Format{Depth: 4, Elements: 16, Width: 100}
-
 // maxOutput bounds the text of one value, whatever its type claims.
 const maxOutput = 1 << 20
 
@@ -32,6 +21,9 @@ func (v Value) Text(f Format) (string, error) {
 		if _, ok := btf.Underlying(t.Target()).(*btf.Struct); ok && v.place != perCPU {
 			if a, err := v.Pointer(); err == nil && a != 0 {
 				if d, err := v.Deref(); err == nil {
+					if p.NoTypes {
+						return p.braces(d, 0), p.err
+					}
 					return fmt.Sprintf("*(%s)%s = %s", v.typ, a, p.braces(d, 0)), p.err
 				}
 			}
@@ -59,6 +51,9 @@ func (p *printer) fault(err error) string {
 }
 
 func (p *printer) value(v Value, depth int) string {
+	if p.NoTypes {
+		return p.bare(v, depth)
+	}
 	if _, ok := btf.Underlying(v.typ).(*btf.Struct); ok && depth == 0 {
 		return p.bare(v, depth) // which has the type
 	}
@@ -78,7 +73,7 @@ func (p *printer) bare(v Value, depth int) string {
 		if err != nil {
 			return p.fault(err)
 		}
-		return enumText(t, n)
+		return p.enumText(t, n)
 	case *btf.Pointer:
 		return p.pointer(v, t)
 	case *btf.Struct, *btf.Array:
@@ -110,9 +105,24 @@ func (p *printer) integer(v Value, t *btf.Int) string {
 		digits := width / 4
 		return fmt.Sprintf("0x%0*x (raw 0x%0*x)", digits, Swap(n.Bits, width), digits, n.Bits)
 	}
-	switch {
-	case t.Bool && n.Bits <= 1:
+	if t.Bool && n.Bits <= 1 {
 		return strconv.FormatBool(n.Bits == 1)
+	}
+	text := p.number(n)
+	if v.words != nil {
+		if name := v.words.text(n.Bits); name != "" {
+			text += " (" + name + ")"
+		}
+	}
+	return text
+}
+
+// number prints an integer in the base that the user chose; a negative one in hexadecimal as the
+// bits that it has in memory.
+func (p *printer) number(n Num) string {
+	switch {
+	case p.Hex:
+		return fmt.Sprintf("%#x", n.Bits&(^uint64(0)>>(64-8*n.Size)))
 	case n.Signed:
 		return strconv.FormatInt(int64(n.Bits), 10)
 	}
@@ -128,16 +138,19 @@ func reversed(b []byte) []byte {
 	return out
 }
 
-func enumText(t *btf.Enum, n Num) string {
+// enumText is the enumerator of a value, or the enumerators that its bits are.
+func (p *printer) enumText(t *btf.Enum, n Num) string {
 	for _, e := range t.Values() {
 		if e.Value == n.Bits {
 			return e.Name
 		}
 	}
-	if n.Signed {
-		return strconv.FormatInt(int64(n.Bits), 10)
+	if isFlags(t) {
+		if names, rest := flagNames(t, n.Bits, false); len(names) > 0 && rest == 0 {
+			return strings.Join(names, "|")
+		}
 	}
-	return strconv.FormatUint(n.Bits, 10)
+	return p.number(n)
 }
 
 // pointer prints symbol+offset before the address where a symbol is known, and
@@ -165,17 +178,18 @@ func (p *printer) pointer(v Value, t *btf.Pointer) string {
 func (p *printer) braces(v Value, depth int) string {
 	switch t := btf.Underlying(v.typ).(type) {
 	case *btf.Struct:
-		if depth == 0 {
-			return "(" + v.typ.String() + ")" + p.structText(v, t, depth)
+		if depth == 0 && !p.NoTypes {
+			return "(" + v.typ.String() + ")" + p.structText(v, t, depth, t.Name)
 		}
-		return p.structText(v, t, depth)
+		return p.structText(v, t, depth, t.Name)
 	case *btf.Array:
 		return p.array(v, t, depth)
 	}
 	return p.bare(v, depth)
 }
 
-func (p *printer) structText(v Value, t *btf.Struct, depth int) string {
+// structText prints a struct; name is its own, or where it is anonymous that of the struct around it.
+func (p *printer) structText(v Value, t *btf.Struct, depth int, name string) string {
 	if p.used > maxOutput {
 		return "{ … }"
 	}
@@ -195,7 +209,13 @@ func (p *printer) structText(v Value, t *btf.Struct, depth int) string {
 			items = append(items, p.fault(err))
 			continue
 		}
-		text := p.value(mv, depth+1)
+		var text string
+		if inner, ok := btf.Underlying(m.Type).(*btf.Struct); ok && m.Name == "" && !p.NoTypes {
+			text = fmt.Sprintf("(%s)%s", m.Type, p.structText(mv, inner, depth+1, name))
+		} else {
+			mv.words = v.k.wordsOf(name, m.Name)
+			text = p.value(mv, depth+1)
+		}
 		if m.Name != "" {
 			text = "." + m.Name + " = " + text
 		}

@@ -51,7 +51,9 @@ func (v Value) Member(name string) (Value, error) {
 	if err != nil {
 		return Value{}, err
 	}
-	return s.at(f.Type, uint64(f.BitOffset), f.BitSize)
+	m, err := s.at(f.Type, uint64(f.BitOffset), f.BitSize)
+	m.words = v.k.wordsOf(st.Name, name)
+	return m, err
 }
 
 // memberKey is a question for a member.
@@ -78,7 +80,7 @@ func (k *Kernel) findMember(st *btf.Struct, name string) (btf.Field, error) {
 // at is the part of v at a bit offset.
 func (v Value) at(t btf.Type, bitOff uint64, bitSize uint32) (Value, error) {
 	out := v
-	out.typ, out.note = t, ""
+	out.typ, out.note, out.words = t, "", nil
 	out.bits, out.bitOff = bitSize, 0
 	off := bitOff / 8
 	if bitSize != 0 {
@@ -233,7 +235,7 @@ func (v Value) Index(i int64) (Value, error) {
 	}
 	if neg {
 		out := base
-		out.typ, out.note, out.addr = elem, "", base.addr-kmem.Addr(off)
+		out.typ, out.note, out.words, out.addr = elem, "", nil, base.addr-kmem.Addr(off)
 		return out, nil
 	}
 	return base.at(elem, off*8, 0)

@@ -30,6 +30,7 @@ type Value struct {
 	// bit-field.
 	bitOff, bits uint32
 	note         string
+	words        *wordSet // names of an integer's values, or nil
 }
 
 // Ref is the value of type t at an address.

@@ -156,15 +156,16 @@ func lab(ctx context.Context, o options) error {
 	wait.Wait()
 	err = report(runners)
 	if !o.noKinspect {
-		err = errors.Join(err, testOnResults(ctx, o.cache))
+		err = errors.Join(err, testOnResults(ctx, o.cache, tools.pahole))
 	}
 	return err
 }
 
 // testOnResults runs the Go tests that read the lab's dumps, such as the one
-// that compares every symbol with /proc/kallsyms.
-func testOnResults(ctx context.Context, results string) error {
+// that compares every symbol with /proc/kallsyms, or every struct with pahole.
+func testOnResults(ctx context.Context, results string, pahole bundle) error {
 	out, err := output(ctx, "", "env", "KINSPECT_LAB_RESULTS="+results,
+		"KINSPECT_LAB_PAHOLE="+strings.Join(pahole.command(pahole.dir), " "),
 		"go", "test", "-count=1", "-run", "^TestLab", "./kmem", "./btf", "./expr/...", "./cmd/...")
 	if err != nil {
 		return fmt.Errorf("%w\n%s", err, out)

@@ -60,7 +60,7 @@ func TestRows(t *testing.T) {
 }
 
 func TestFilterCommand(t *testing.T) {
-	r := &runner{}
+	r := &runner{tools: tools{makedumpfile: dumper{bundle: bundle{program: "makedumpfile"}}}}
 	for _, test := range []struct {
 		row  row
 		want string

@@ -18,12 +18,14 @@ import (
 type tools struct {
 	makedumpfile dumper
 	qemu         string // the program, "" where no boot of this run takes it
+	pahole       bundle
 }
 
 // The suites that their packages and sources come from.
 var (
 	makedumpfileSuite = suite{name: "sid"} // bookworm's has no zstd, and fails on 6.12
 	qemuSuite         = suite{name: "trixie", updates: "trixie-updates", secure: "trixie-security"}
+	paholeSuite       = suite{name: "sid"} // bookworm's is older than what these kernels' types were made with
 )
 
 // prepareTools makes the tools that this run needs and that are not there yet.
@@ -34,7 +36,7 @@ func prepareTools(ctx context.Context, o options, m mirrors) (t tools, err error
 		})
 	}
 	if wants("vmcore", nil) {
-		t.makedumpfile.dir = filepath.Join(o.cache, "tools", "makedumpfile")
+		t.makedumpfile.bundle = bundle{filepath.Join(o.cache, "tools", "makedumpfile"), "makedumpfile"}
 		if err := makeTool(ctx, o, m, t.makedumpfile.dir, makedumpfileSuite, makeMakedumpfile); err != nil {
 			return t, fmt.Errorf("makedumpfile: %w", err)
 		}
@@ -48,6 +50,12 @@ func prepareTools(ctx context.Context, o options, m mirrors) (t tools, err error
 			return t, fmt.Errorf("QEMU: %w", err)
 		}
 		t.qemu = filepath.Join(dir, "qemu-system-x86_64")
+	}
+	if !o.noKinspect {
+		t.pahole = bundle{filepath.Join(o.cache, "tools", "pahole"), "pahole"}
+		if err := makeTool(ctx, o, m, t.pahole.dir, paholeSuite, makePahole); err != nil {
+			return t, fmt.Errorf("pahole: %w", err)
+		}
 	}
 	return t, nil
 }
@@ -106,20 +114,10 @@ func (r *aptRoot) source(ctx context.Context, name, dir string) (string, error) 
 	return found[0], nil
 }
 
-// A dumper is makedumpfile with all its libraries, and the dynamic loader among them:
-// DIR/bin/makedumpfile and DIR/lib. So it runs on any machine, and in the crash kernel.
+// A dumper is makedumpfile. So it runs on any machine, and in the crash kernel.
 type dumper struct {
-	dir    string
+	bundle
 	snappy bool
-}
-
-// loader is the dynamic loader's name, in lib.
-const loader = "ld-linux-x86-64.so.2"
-
-// command starts a command line of makedumpfile, where its files lie in dir.
-func (dumper) command(dir string) []string {
-	lib := filepath.Join(dir, "lib")
-	return []string{filepath.Join(lib, loader), "--library-path", lib, filepath.Join(dir, "bin", "makedumpfile")}
 }
 
 // inGuest is where the files lie in the crash kernel.
@@ -161,7 +159,7 @@ func makeMakedumpfile(ctx context.Context, root *aptRoot, to string) error {
 	src, err := root.source(ctx, "makedumpfile", work)
 	if errors.Is(err, errNoSource) {
 		fmt.Fprintf(os.Stderr, "lab: makedumpfile: %v: taking Debian's, which has no snappy\n", err)
-		return unpackMakedumpfile(ctx, root, work, to)
+		return unpackBundle(ctx, root, "makedumpfile", "makedumpfile", work, to)
 	}
 	if err != nil {
 		return err
@@ -181,69 +179,12 @@ func buildMakedumpfile(ctx context.Context, src, to string) error {
 	return install(program, libs, to)
 }
 
-// unpackMakedumpfile takes Debian's package with the libraries of its suite, which may
-// be newer than this machine's.
-func unpackMakedumpfile(ctx context.Context, root *aptRoot, work, to string) error {
-	parts, err := root.withLibraries(ctx, "makedumpfile")
-	if err != nil {
+// makePahole takes Debian's.
+func makePahole(ctx context.Context, root *aptRoot, to string) error {
+	work := to + ".work"
+	if err := errors.Join(os.RemoveAll(work), os.MkdirAll(work, 0o755)); err != nil {
 		return err
 	}
-	if err := root.unpack(ctx, parts, work); err != nil {
-		return err
-	}
-	lib := filepath.Join(work, "usr/lib/x86_64-linux-gnu")
-	program := filepath.Join(work, "usr/bin/makedumpfile")
-	out, err := output(ctx, "", filepath.Join(lib, loader), "--library-path", lib, "--list", program)
-	if err != nil {
-		return err
-	}
-	libs, err := parseLibraries(program, out)
-	if err != nil {
-		return err
-	}
-	return install(program, libs, to)
-}
-
-// install copies makedumpfile and its libraries into bin and lib.
-func install(program string, libs []string, to string) error {
-	files := map[string]string{"bin/makedumpfile": program}
-	for _, path := range libs {
-		files["lib/"+filepath.Base(path)] = path
-	}
-	for name, path := range files {
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		name = filepath.Join(to, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, content, 0o755)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// libraryPackage matches the packages of shared libraries; libc's character sets are
-// of no use here.
-var libraryPackage = regexp.MustCompile(`^(lib|zlib)`)
-
-// withLibraries lists a package and the libraries that it needs.
-func (r *aptRoot) withLibraries(ctx context.Context, name string) ([]pkg, error) {
-	var parts []pkg
-	for queue := []string{name}; len(queue) > 0; queue = queue[1:] {
-		if slices.ContainsFunc(parts, func(p pkg) bool { return p.name == queue[0] }) {
-			continue
-		}
-		p, err := r.show(ctx, queue[0])
-		if err != nil {
-			return nil, err
-		}
-		parts = append(parts, p)
-		for _, d := range p.depends {
-			if libraryPackage.MatchString(d) && !strings.HasPrefix(d, "libc-") {
-				queue = append(queue, d)
-			}
-		}
-	}
-	return parts, nil
+	defer os.RemoveAll(work)
+	return unpackBundle(ctx, root, "pahole", "pahole", work, to)
 }
