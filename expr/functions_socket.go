@@ -30,7 +30,7 @@ var socketFunctions = []Function{
 		Doc:      "the open files that are a struct sock, or a struct socket: {pid, comm, fd} of each (task_struct.files)",
 		Examples: []string{"sockets('netlink') | take(1) | map(socket_owners(.sk))"},
 		MinArgs:  1, MaxArgs: 1,
-		Call: callSocketOwners,
+		Call: callSocketOwners, Slow: true,
 	},
 }
 
@@ -183,10 +183,9 @@ func callSocketOwners(c *Call) (any, error) {
 		}
 		st, ok = v.StructType()
 	}
-	if !ok || st.Union {
+	if !ok || !startsWithSock(st) {
 		return nil, fmt.Errorf("socket_owners takes a struct sock or a struct socket, not %s", v.Type())
 	}
-	// A struct tcp_sock and the like start with their struct sock.
 	if _, pointer := btf.Underlying(v.Type()).(*btf.Pointer); !pointer {
 		if v, err = v.AddressOf(); err != nil {
 			return nil, err
@@ -197,6 +196,26 @@ func callSocketOwners(c *Call) (any, error) {
 		return nil, err
 	}
 	return (&owners{s: c.Session}).of(a)
+}
+
+// startsWithSock reports whether a struct is a struct sock, or a tcp_sock or the like, which starts with
+// one.
+func startsWithSock(st *btf.Struct) bool {
+	for range 8 {
+		if st.Name == "sock" {
+			return true
+		}
+		members := st.Members()
+		if len(members) == 0 || st.Union {
+			return false
+		}
+		first, ok := btf.Underlying(members[0].Type).(*btf.Struct)
+		if !ok {
+			return false
+		}
+		st = first
+	}
+	return false
 }
 
 // socketNames are the members of a socket's record.

@@ -15,14 +15,14 @@ var ssFunctions = []Function{
 		Doc:      "a table of sockets as `ss` prints it: without a kind, those of TCP and UDP that listen (`ss -tulnp`), else all of the kind; see sockets()",
 		Examples: []string{"ss()", "ss('netlink')"},
 		MaxArgs:  2, Args: []ArgKind{WordArg, NetNSArg},
-		Call: callSS,
+		Call: callSS, Slow: true,
 	},
 	{
 		Name: "socket_summary", Signature: "socket_summary([NETNS])", Topic: topicNet,
 		Doc:      "how many sockets a namespace has, as `ss -s` prints it (net.core.prot_inuse, the tables of TCP, UDP and raw sockets)",
 		Examples: []string{"socket_summary()"},
 		MaxArgs:  1, Args: []ArgKind{NetNSArg},
-		Call: callSocketSummary,
+		Call: callSocketSummary, Slow: true,
 	},
 }
 

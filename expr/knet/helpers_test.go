@@ -119,9 +119,9 @@ func TestHelpersDamaged(t *testing.T) {
 	slices.Sort(places)
 	mem.reads = nil
 	rng := rand.New(rand.NewPCG(3, 4))
-	rounds, failed := 400, 0
+	rounds, failed := 150, 0
 	if testing.Short() {
-		rounds = 40
+		rounds = 20
 	}
 	for range rounds {
 		mem.at = places[rng.IntN(len(places))]

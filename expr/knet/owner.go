@@ -67,20 +67,49 @@ type fileReader struct {
 	sk      kmem.Addr
 }
 
+// openFiles are where a process has its table of open files: each changes when the table grows, when it
+// is shared no longer, and when the process exits.
+type openFiles struct{ files, table, fd kmem.Addr }
+
+func tableOf(task value.Value) (t openFiles, err error) {
+	if t.files, err = task.PointerPath("files"); err != nil || t.files == 0 {
+		return t, err // NULL of one that is exiting
+	}
+	if t.table, err = task.PointerPath("files.fdt"); err != nil {
+		return t, err
+	}
+	t.fd, err = task.PointerPath("files.fdt.fd")
+	return t, err
+}
+
+// process adds the sockets of one process. What fails is tried again where the table was another one
+// meanwhile, as a live kernel's may be.
 func (f *fileReader) process(task value.Value, out map[kmem.Addr][]Owner) error {
-	p, err := task.PointerPath("files")
-	if err != nil || p == 0 {
-		return err // NULL of one that is exiting
+	const tries = 3
+	for try := 1; ; try++ {
+		before, err := tableOf(task)
+		if err == nil && before.files == 0 {
+			return nil
+		}
+		found := map[kmem.Addr][]Owner{}
+		if err == nil {
+			err = f.table(task, before.fd, found)
+		}
+		if err == nil {
+			for sk, owners := range found {
+				out[sk] = append(out[sk], owners...)
+			}
+			return nil
+		}
+		if after, again := tableOf(task); try == tries || again != nil || after == before {
+			return err
+		}
 	}
-	table, err := task.Path("files.fdt")
-	if err != nil {
-		return err
-	}
-	n, err := table.UintPath("max_fds")
-	if err != nil {
-		return err
-	}
-	files, err := table.PointerPath("fd")
+}
+
+// table adds the sockets in a process's table of open files.
+func (f *fileReader) table(task value.Value, files kmem.Addr, out map[kmem.Addr][]Owner) error {
+	n, err := task.UintPath("files.fdt.max_fds")
 	if err != nil {
 		return err
 	}
@@ -91,28 +120,24 @@ func (f *fileReader) process(task value.Value, out map[kmem.Addr][]Owner) error 
 	if n > maxFDs {
 		return fmt.Errorf("process %d claims %d open files", pid, n)
 	}
+	comm, err := task.StringPath("comm")
+	if err != nil {
+		return err
+	}
 	const piece = 1 << 12
-	var comm string
 	for at := uint64(0); at < n; at += piece {
 		raw := make([]byte, 8*min(piece, n-at))
 		if err := f.s.K.ReadMem(files+kmem.Addr(8*at), raw); err != nil {
 			return err
 		}
 		for i := 0; i < len(raw); i += 8 {
-			file := kmem.Addr(binary.LittleEndian.Uint64(raw[i:]))
-			sk, err := f.socket(file)
+			sk, err := f.socket(kmem.Addr(binary.LittleEndian.Uint64(raw[i:])))
 			if err != nil {
 				return fmt.Errorf("process %d, file %d: %w", pid, int(at)+i/8, err)
 			}
-			if sk == 0 {
-				continue
+			if sk != 0 {
+				out[sk] = append(out[sk], Owner{pid, comm, int(at) + i/8})
 			}
-			if comm == "" {
-				if comm, err = task.StringPath("comm"); err != nil {
-					return err
-				}
-			}
-			out[sk] = append(out[sk], Owner{pid, comm, int(at) + i/8})
 		}
 	}
 	return nil

@@ -49,16 +49,20 @@ func checkNetScene(c *subjectContext) error {
 		tcx = fmt.Sprintf("[[tcx ingress lab_pass %d]]", id)
 	}
 	fill := strings.NewReplacer("{xdp}", fmt.Sprint(ids["xdp"]), "{tcx}", tcx)
-	var errs []error
+	var expressions []string
 	for _, row := range netSceneRows {
-		var have any
-		a, err := evaluate(c, &have, row.expression)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		if got, want := fmt.Sprint(have), fill.Replace(row.want); got != want {
-			errs = append(errs, a.fail("%s, want %s", got, want))
+		expressions = append(expressions, "("+row.expression+")")
+	}
+	var have []any
+	a, err := evaluate(c, &have, "["+strings.Join(expressions, ", ")+"]")
+	if err != nil {
+		return err
+	}
+	a.command, a.stdout = "kinspect eval …", "" // long, and told below
+	var errs []error
+	for i, row := range netSceneRows {
+		if got, want := fmt.Sprint(have[i]), fill.Replace(row.want); got != want {
+			errs = append(errs, a.fail("%s: %s, want %s", row.expression, got, want))
 		}
 	}
 	return errors.Join(errs...)

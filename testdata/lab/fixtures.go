@@ -31,6 +31,8 @@ var fixtures = map[string]struct{ kernels, questions []string }{
 			"handler(0x88b5, 'tapped0')", "handler('IPv4', 'idle1')", "handler('LLDP', 'idle1')", "handler(0x88b5)",
 			"explain('br0')", "explain('port0')", "explain('vl0.5')", "explain('idle1')", "explain('low0')",
 			"explain('mixed0')", "explain('tapped0')", "explain('bond1')", "explain('bond2')",
+			"sockets() | map(#)", "socket_summary()", "ip_addresses() | map(#)", "neighbours() | map(#)", "qdiscs() | map(#)",
+			"nf_hooks() | map(#)", "netdevs() | map(netdev_info(#))", "netdevs() | map(netdev_addrs(#))",
 		},
 	},
 }
