@@ -20,12 +20,9 @@ var memoryFunctions = []Function{
 		Examples: []string{"mem(addr(init_net), 32)"},
 		MinArgs:  1, MaxArgs: 2,
 		Call: func(c *Call) (any, error) {
-			at, err := addressOf(c.Arg(0))
-			if err != nil {
-				return nil, err
-			}
 			n := int64(64)
 			if len(c.Args) == 2 {
+				var err error
 				if n, err = c.Int(1, "the number of bytes"); err != nil {
 					return nil, err
 				}
@@ -33,11 +30,8 @@ var memoryFunctions = []Function{
 			if n < 1 || n > maxDump {
 				return nil, fmt.Errorf("mem reads 1 to %d bytes", maxDump)
 			}
-			if !c.Session.open() {
-				return nil, errNoKernel
-			}
-			data := make([]byte, n)
-			if err := c.Session.kernel.ReadMem(at, data); err != nil {
+			at, data, err := c.read(n)
+			if err != nil {
 				return nil, err
 			}
 			return dumped{at, data}, nil
@@ -71,13 +65,7 @@ func (m dumped) Text(value.Format) (string, error) {
 				b.WriteString("   ")
 			}
 		}
-		b.WriteString(" |")
-		for _, c := range part {
-			if c < ' ' || c > '~' {
-				c = '.'
-			}
-			b.WriteByte(c)
-		}
+		b.WriteString(" |" + printable(part))
 		b.WriteByte('|')
 	}
 	return b.String(), nil

@@ -1,6 +1,7 @@
 package kmem
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -33,7 +34,7 @@ func (k *foundKernel) name() string {
 // searchKernel looks for the kernel in a dump whose notes do not lead to it: by what the
 // CPUs used, as QEMU's notes tell, by a VMCOREINFO in memory, and by the shape of page tables.
 // What is found must be the only one.
-func (img *Image) searchKernel(progress Progress) {
+func (img *Image) searchKernel(ctx context.Context, progress Progress) {
 	if img.live || img.snapshot != nil || img.noPhys() || img.tables != nil {
 		return
 	}
@@ -41,7 +42,7 @@ func (img *Image) searchKernel(progress Progress) {
 	kernels := img.cpuKernels()
 	how := "the kernel's page tables were found by the registers of its CPUs"
 	if len(kernels) == 0 {
-		scan := memoryScan{img: img, progress: progress}
+		scan := memoryScan{ctx: ctx, img: img, progress: progress}
 		scan.run()
 		kernels, how = scan.kernels()
 		if len(kernels) == 0 {

@@ -11,9 +11,10 @@ import (
 
 // Symbols is the kernel's symbol table, opened when it is first asked for:
 //
-//   - from the kernel's own tables in memory, where VMCOREINFO says where they are
+//   - from the text of /proc/kallsyms that a snapshot brings;
+//   - else from the kernel's own tables in memory, where VMCOREINFO says where they are
 //     (from 6.0 on), live and on dumps alike;
-//   - else from the text of /proc/kallsyms: the running kernel's, or a snapshot's;
+//   - else from the text of the running kernel's /proc/kallsyms;
 //   - else from the tables in memory, found by their shape.
 //
 // Its errors say what is missing; a [*HostError] what to do about it.
@@ -26,6 +27,9 @@ func (img *Image) openSymbols() (SymbolTable, error) {
 	if img.foundSyms != nil {
 		return img.foundSyms, nil
 	}
+	if n := img.content.Note(noteSymbols); n != nil && img.snapshot != nil {
+		return img.savedSymbols(n)
+	}
 	var inMemory error
 	if _, ok := img.info.Symbol("kallsyms_names"); ok {
 		table, err := OpenKallsyms(img, img.info)
@@ -34,8 +38,7 @@ func (img *Image) openSymbols() (SymbolTable, error) {
 		}
 		inMemory = fmt.Errorf("%s: cannot read the kernel's symbol table: %w", img.source, err)
 	}
-	switch n := img.content.Note(noteSymbols); {
-	case img.live:
+	if img.live {
 		table, err := img.host.symbols()
 		if err == nil {
 			return table, nil
@@ -47,8 +50,6 @@ func (img *Image) openSymbols() (SymbolTable, error) {
 			return nil, fmt.Errorf("%w; and %w", inMemory, err)
 		}
 		return nil, err
-	case n != nil && img.snapshot != nil:
-		return img.savedSymbols(n)
 	}
 	found, err := FindKallsyms(img, img.info)
 	switch {
@@ -88,7 +89,8 @@ func (img *Image) savedSymbols(n *dump.Note) (SymbolTable, error) {
 	if err != nil {
 		return nil, err
 	}
-	table, hidden, err := ParseProcKallsyms(bytes.NewReader(text))
+	table := newProcSymbols("the symbols that the snapshot brings")
+	hidden, err := table.parse(bytes.NewReader(text))
 	if err == nil && hidden {
 		err = errors.New("all addresses are hidden")
 	}

@@ -184,7 +184,7 @@ func (k *Kallsyms) at(addr Addr) (Symbol, uint64, error) {
 		return Symbol{}, 0, errNotAscending
 	}
 	off := uint64(addr - start)
-	for j := i + 1; !holds(s, off); j++ {
+	for j := i + 1; !holds(s, off, k.n); j++ {
 		// Another section may begin where this one ends: then it is the holder.
 		if j == k.n || j > i+maxAliases {
 			return Symbol{}, 0, ErrNoSymbol
@@ -208,15 +208,34 @@ const maxTextSymbol = 256 << 10
 const maxDataSymbol = 64 << 20
 
 // holds reports whether what lies off bytes after the start of s, and before any
-// higher symbol, can be its own.
-func holds(s Symbol, off uint64) bool {
+// higher symbol, can be its own. n is the number of symbols.
+func holds(s Symbol, off uint64, n int) bool {
 	if off == 0 {
 		return true
+	}
+	if s.Module == "" && off >= tableSize(s.Name, n) {
+		return false
 	}
 	if text := s.Type == 't' || s.Type == 'T'; text && off >= maxTextSymbol {
 		return false
 	}
 	return off < maxDataSymbol && (s.Module != "" || !isEndMarker(s.Name))
+}
+
+// tableSize bounds a symbol whose size is known, in bytes: the last of the kernel's tables of n symbols
+// (scripts/kallsyms.c), behind which the rest of a section lies.
+func tableSize(name string, n int) uint64 {
+	switch name {
+	case "kallsyms_seqs_of_names": // the last one since 6.2
+		return 3 * uint64(n)
+	case "kallsyms_token_index": // before that
+		return 512
+	case "kallsyms_offsets":
+		return 4 * uint64(n)
+	case "kallsyms_relative_base":
+		return 8
+	}
+	return maxDataSymbol
 }
 
 // near reports whether addr is in the page of start or the next: as far as a

@@ -319,7 +319,7 @@ func compareTables(t *testing.T, k *Kallsyms, p SymbolTable, order nameOrder, ev
 				none++
 				held := false
 				for _, a := range own[i:j] {
-					held = held || holds(a, uint64(end-s.Addr))
+					held = held || holds(a, uint64(end-s.Addr), k.Len())
 				}
 				check(!held, "At(%v) is nobody's, but %+v begins before it", end, s)
 			} else {

@@ -2,6 +2,7 @@ package kmem
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"io"
 	"testing"
@@ -158,13 +159,13 @@ func descEnd(desc []byte) uint64 {
 func openParts(files ...[]byte) (*Image, error) {
 	var sources sourceFiles
 	for i, b := range files {
-		s, err := newSource(bytes.NewReader(b), int64(len(b)), string(rune('a'+i)), nil)
+		s, err := newSource(context.Background(), bytes.NewReader(b), int64(len(b)), string(rune('a'+i)), nil)
 		if err != nil {
 			return nil, err
 		}
 		sources = append(sources, s)
 	}
-	return openSources(sources, nil)
+	return openSources(context.Background(), sources, nil)
 }
 
 // sparseReader is a large file that is zero but for some ranges.

@@ -1,6 +1,7 @@
 package kmem
 
 import (
+	"context"
 	"iter"
 	"runtime"
 	"slices"
@@ -24,6 +25,7 @@ const (
 
 // memoryScan is one pass.
 type memoryScan struct {
+	ctx      context.Context
 	img      *Image
 	progress Progress
 
@@ -64,7 +66,7 @@ func (s *memoryScan) run() {
 				}
 			}
 			s.mu.Unlock()
-			if !ok {
+			if !ok || s.ctx.Err() != nil {
 				return
 			}
 			s.chunk(c, buf[:c.size])
@@ -85,10 +87,14 @@ func (s *memoryScan) chunks() iter.Seq[physChunk] {
 		left := int64(maxMemoryScan)
 		for span := range s.img.physSpans(nil) {
 			at := (span.Addr + PageSize - 1) &^ (PageSize - 1)
-			end := (span.Addr + span.Size) &^ (PageSize - 1)
+			if at < span.Addr {
+				continue // in the last page there is
+			}
+			end := span.Addr + span.Size // a span of less than a page has no whole one
 			if end < span.Addr {
 				end = 1<<64 - PageSize
 			}
+			end &^= PageSize - 1
 			for at < end {
 				if skip := s.img.holeAt(at) &^ (PageSize - 1); skip > 0 {
 					at += min(skip, end-at)

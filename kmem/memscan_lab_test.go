@@ -2,6 +2,7 @@ package kmem
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"os"
 	"path/filepath"
@@ -83,7 +84,7 @@ func openStripped(t *testing.T, name string, texts bool) *Image {
 		}
 	}
 	s.kdump = bytes.HasPrefix(magic, []byte(kdump.Magic))
-	source, err := newSource(s, size, name, nil)
+	source, err := newSource(context.Background(), s, size, name, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +95,7 @@ func openStripped(t *testing.T, name string, texts bool) *Image {
 	if texts {
 		img.phys = hiddenText{img.phys}
 	}
-	img.searchKernel(nil)
+	img.searchKernel(context.Background(), nil)
 	return img
 }
 

@@ -3,6 +3,7 @@ package kmem
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"iter"
@@ -331,7 +332,7 @@ func FuzzSearchKernel(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		img.searchKernel(nil)
+		img.searchKernel(context.Background(), nil)
 		if (img.tables == nil) != (img.tablesErr != nil) {
 			t.Errorf("tables %v, %v", img.tables, img.tablesErr)
 		}
@@ -355,6 +356,33 @@ func BenchmarkSearchKernel(b *testing.B) {
 		img, err := openBytes(file)
 		if err != nil || img.tables == nil {
 			b.Fatal(err, img.tablesErr)
+		}
+	}
+}
+
+// Segments that no whole page lies in are passed by, and none is taken for one that ends where the
+// addresses do.
+func TestMemoryChunks(t *testing.T) {
+	for name, c := range map[string]struct {
+		load testLoad
+		want []physChunk
+	}{
+		"within a page":      {testLoad{paddr: 0x1010, data: ramp(16)}, nil},
+		"over a border":      {testLoad{paddr: 0x1ff0, data: ramp(32)}, nil},
+		"in the last page":   {testLoad{paddr: ^uint64(0) - 31, data: ramp(16)}, nil},
+		"whole":              {testLoad{paddr: 0x1000, data: ramp(2 * PageSize)}, []physChunk{{0x1000, 2 * PageSize}}},
+		"not from its start": {testLoad{paddr: 0x1010, data: ramp(2 * PageSize)}, []physChunk{{0x2000, PageSize}}},
+	} {
+		c.load.vaddr = testKernel
+		img := (&testCore{loads: []testLoad{c.load}}).open(t)
+		var got []physChunk
+		for chunk := range (&memoryScan{img: img}).chunks() {
+			if got = append(got, chunk); len(got) > 3 {
+				break
+			}
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %#x, want %#x", name, got, c.want)
 		}
 	}
 }

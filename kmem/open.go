@@ -1,6 +1,7 @@
 package kmem
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -15,7 +16,7 @@ import (
 // file in $TMPDIR or /var/tmp. A kdump-compressed dump may be split over several files, in any order.
 // "/proc/kcore" is [OpenLive]. A file that is no such dump gets a [*FormatError].
 func Open(path string, more ...string) (*Image, error) {
-	return OpenFiles(append([]string{path}, more...), nil)
+	return OpenFiles(context.Background(), append([]string{path}, more...), nil)
 }
 
 // Progress is told how many of a file's bytes have been unpacked.
@@ -23,8 +24,8 @@ type Progress = packed.Progress
 
 // OpenFiles is [Open] for the files of one dump, of which there is at least one. progress, which may
 // be nil, is called while a large file is unpacked, and while one that does not say where its
-// kernel is is searched for it.
-func OpenFiles(paths []string, progress Progress) (*Image, error) {
+// kernel is is searched for it. Both end when ctx does, with its error.
+func OpenFiles(ctx context.Context, paths []string, progress Progress) (*Image, error) {
 	if len(paths) == 0 {
 		return nil, errors.New("no dump is named")
 	}
@@ -33,24 +34,24 @@ func OpenFiles(paths []string, progress Progress) (*Image, error) {
 	}
 	var sources sourceFiles
 	for _, path := range paths {
-		s, err := openSource(path, progress)
+		s, err := openSource(ctx, path, progress)
 		if err != nil {
 			_ = sources.Close()
 			return nil, err
 		}
 		sources = append(sources, s)
 	}
-	return openSources(sources, progress)
+	return openSources(ctx, sources, progress)
 }
 
 // OpenReaderAt opens a dump of size bytes, as [Open] does; name stands for the
 // file in messages. The caller keeps r open until it has closed the image.
 func OpenReaderAt(r io.ReaderAt, size int64, name string) (*Image, error) {
-	s, err := newSource(r, size, name, nil)
+	s, err := newSource(context.Background(), r, size, name, nil)
 	if err != nil {
 		return nil, err
 	}
-	return openSources([]*dumpSource{s}, nil)
+	return openSources(context.Background(), []*dumpSource{s}, nil)
 }
 
 func fileKind(m os.FileMode) string {

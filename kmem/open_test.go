@@ -55,7 +55,7 @@ func TestOpenZstd(t *testing.T) {
 		"cut off":        {whole[:len(whole)/2], "damaged zstd file: after"},
 		"magic alone":    {packed.ZstdMagic, "damaged zstd file"},
 		"no ELF":         {pack(t, []byte("text")), "not a dump that kinspect knows"},
-		"twice":          {pack(t, whole), "not a dump that kinspect knows"},
+		"twice":          {pack(t, whole), "compressed twice, what is in it is a zstd file again"},
 		"garbage behind": {append(bytes.Clone(whole), "garbage"...), "damaged zstd file"},
 	} {
 		_, err := openBytes(tt.file)

@@ -22,7 +22,7 @@ const (
 // procSymbols is the table of one /proc/kallsyms. It grows by chunks, as nothing
 // tells beforehand how long the text is, and copying is what parsing costs most.
 type procSymbols struct {
-	n       int
+	n, own  int            // symbols, and those of vmlinux
 	syms    [][]procSymbol // all but the last full: chunkSyms each
 	names   [][]byte       // at most chunkNames each; no name crosses
 	modules []string       // [0] is vmlinux: ""
@@ -74,6 +74,9 @@ func (p *procSymbols) add(s procSymbol, name []byte) {
 	}
 	p.syms[len(p.syms)-1] = append(p.syms[len(p.syms)-1], s)
 	p.n++
+	if s.module == 0 {
+		p.own++
+	}
 }
 
 // ParseProcKallsyms reads the text of /proc/kallsyms. It has one line a symbol, in
@@ -314,7 +317,7 @@ func (p *procSymbols) At(addr Addr) (Symbol, uint64, bool) {
 	}
 	for i := first; i < min(next, first+maxAliases); i++ {
 		s := p.symbol(p.byAddr[i])
-		if !holds(s, off) {
+		if !holds(s, off, p.own) {
 			continue
 		}
 		followed := next < len(p.byAddr) && p.sym(p.byAddr[next]).module == p.sym(p.byAddr[i]).module

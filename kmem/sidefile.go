@@ -1,6 +1,7 @@
 package kmem
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -36,7 +37,7 @@ func OpenSideFile(path, what string) (*SideFile, error) {
 	}
 	s.Size = st.Size()
 	s.readMagic(6)
-	u, err := packed.Unpack(file, s.Size, path, s.Magic, nil)
+	u, err := packed.Unpack(context.Background(), file, s.Size, path, s.Magic, nil)
 	if err != nil {
 		_ = s.Close()
 		return nil, err

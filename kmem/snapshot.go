@@ -13,8 +13,8 @@ import (
 // A snapshot is a kdump-compressed dump (see snapshotkdump.go), or an ELF core file with the
 // ranges of memory that a command read as PT_LOADs of virtual addresses (p_paddr
 // unknown). Either has the kernel's VMCOREINFO note, and notes of ours: noteSnapshot with a
-// SnapshotInfo in JSON, and, where VMCOREINFO does not lead to the kernel's own symbol
-// table, noteSymbols with the text of /proc/kallsyms, compressed with zstd.
+// SnapshotInfo in JSON, and, where the memory in the file does not have the kernel's own symbol
+// table, noteSymbols with the text of /proc/kallsyms, compressed with zstd: a third of the size.
 const (
 	noteSnapshot = "KINSPECT"
 	noteSymbols  = "KINSPECT_SYMS"
@@ -23,9 +23,10 @@ const (
 
 	// The versions of SnapshotInfo that this package writes; it reads all up to the
 	// last. What version 1 says of an ELF core is still all there is to say.
-	snapshotVersionELF   = 1
-	snapshotVersionKdump = 2
-	snapshotVersion      = snapshotVersionKdump
+	snapshotVersionELF    = 1
+	snapshotVersionKdump  = 2
+	snapshotVersionStream = 3 // kdump, with a noteStream
+	snapshotVersion       = snapshotVersionStream
 
 	// maxSnapshotInfo and maxSymbolText bound the notes, in bytes, the latter unpacked.
 	maxSnapshotInfo = 16 << 20

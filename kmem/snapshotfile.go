@@ -24,9 +24,12 @@ import (
 type SnapshotContent struct {
 	Info       SnapshotInfo // Version and Faults are filled in
 	VMCoreInfo *VMCoreInfo  // nil where the source had none
-	// Kallsyms is the text of /proc/kallsyms, for kernels whose VMCOREINFO does
-	// not lead to their own tables; else nil.
+	// Kallsyms is the text of /proc/kallsyms; nil where Memory has the tables that VMCOREINFO
+	// leads to.
 	Kallsyms []byte
+	// Streams are ranges of Memory that are stored in one piece, see snapshotstream.go, and by virtual
+	// address alone: the kernel's types, of which there are MB. The ELF format does without.
+	Streams []Range
 	// Memory is all memory that the snapshot holds. Info.Redacted is filled in from it.
 	Memory *Recorder
 	// Image is what Memory recorded from, for its page tables, and Symbols are the kernel's,
@@ -126,9 +129,9 @@ func writePacked(out *os.File, format SnapshotFormat, s *SnapshotContent) error 
 }
 
 // newZstdWriter compresses in one goroutine, so that the same input always gives
-// the same output.
+// the same output. It takes its time: what is written once is sent and read often.
 func newZstdWriter(w io.Writer) (*zstd.Encoder, error) {
-	return zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithEncoderConcurrency(1))
+	return zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderConcurrency(1))
 }
 
 // WriteSnapshot writes a snapshot to w, which is empty. The same content gives the same

@@ -18,7 +18,7 @@ const (
 )
 
 // savedRange is a range of virtual memory in a snapshot, the last address inclusive, and its
-// place: a physical address, or an offset among the stray pages.
+// place: a physical address, or an offset among the stray pages or in the stream.
 type savedRange struct{ start, last, place uint64 }
 
 // savedMap tells what a snapshot holds.
@@ -27,8 +27,8 @@ type savedMap struct {
 	spans  []span       // what is known by physical address, sorted and disjoint
 }
 
-// parseSavedMap reads what encodeSavedMap wrote. stray is the size of the stray pages.
-func parseSavedMap(b []byte, stray uint64) (*savedMap, error) {
+// parseSavedMap reads what encodeSavedMap wrote. stray is the size of the stray pages, stream the stream's.
+func parseSavedMap(b []byte, stray, stream uint64) (*savedMap, error) {
 	c := &varints{b: b}
 	m := &savedMap{}
 	var phys []span
@@ -43,9 +43,10 @@ func parseSavedMap(b []byte, stray uint64) (*savedMap, error) {
 			return nil, c.err
 		case i > 0 && next == 0, r.start < next, r.last < r.start:
 			return nil, errors.New("its ranges are out of order")
-		case end < r.place, (r.place^end)&strayPlace != 0,
+		case end < r.place, (r.place^end)&streamPlace != 0,
 			r.place < strayPlace && end >= 1<<52,
-			r.place >= strayPlace && end-strayPlace >= stray:
+			r.place >= strayPlace && r.place < streamPlace && end-strayPlace >= stray,
+			r.place >= streamPlace && end-streamPlace >= stream:
 			return nil, fmt.Errorf("the range at %#x is said to be at %#x, where nothing can be", r.start, r.place)
 		}
 		m.ranges = append(m.ranges, r)
@@ -163,4 +164,25 @@ func (m *savedMap) known(addr uint64) uint64 {
 func (m *savedMap) touchesPhys(page uint64) bool {
 	i := sort.Search(len(m.spans), func(i int) bool { return m.spans[i].last >= page })
 	return i < len(m.spans) && m.spans[i].first <= page+(PageSize-1)
+}
+
+// encodeSavedMap writes ranges, by address, and spans as varints: how many, and of each the
+// distance to the one before, its length less 1, and where it is relative to the end of the one before.
+func encodeSavedMap(ranges []savedRange, spans []span) []byte {
+	b := binary.AppendUvarint(nil, uint64(len(ranges)))
+	next, place := uint64(0), uint64(0)
+	for _, r := range ranges {
+		b = binary.AppendUvarint(b, r.start-next)
+		b = binary.AppendUvarint(b, r.last-r.start)
+		b = binary.AppendVarint(b, int64(r.place-place))
+		next, place = r.last+1, r.place+(r.last-r.start)+1
+	}
+	b = binary.AppendUvarint(b, uint64(len(spans)))
+	next = 0
+	for _, s := range spans {
+		b = binary.AppendUvarint(b, s.first-next)
+		b = binary.AppendUvarint(b, s.last-s.first)
+		next = s.last + 1
+	}
+	return b
 }

@@ -20,9 +20,10 @@ func TestSavedMapRoundTrip(t *testing.T) {
 		"empty":          {},
 		"last byte":      {[]savedRange{{math.MaxUint64, math.MaxUint64, 5}}, []span{{1<<52 - 1, 1<<52 - 1}}},
 		"first and last": {[]savedRange{{0, 9, 1 << 51}, {10, 19, 0}, {math.MaxUint64 - 3, math.MaxUint64, strayPlace | 4}}, []span{{0, 0}, {2, 1 << 40}}},
+		"stream":         {[]savedRange{{5, 9, 0x5000}, {10, 19, streamPlace}, {20, 29, strayPlace | 9}, {30, 39, streamPlace | 4*PageSize - 10}}, nil},
 		"stray":          {[]savedRange{{testKernel, testKernel + 4095, strayPlace}, {testKernel + 4096, testKernel + 8191, 0x5000}}, nil},
 	} {
-		got, err := parseSavedMap(encodeSavedMap(m.ranges, m.spans), 2*PageSize)
+		got, err := parseSavedMap(encodeSavedMap(m.ranges, m.spans), 2*PageSize, 4*PageSize)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -60,11 +61,13 @@ func TestSavedMapRefuses(t *testing.T) {
 		"place grows high":   {numbers(1, 0, 1<<52, 0, 0), "nothing can be"},
 		"into the stray":     {numbers(1, 0, 1, signed(math.MaxInt64), 0), "nothing can be"},
 		"stray too far":      {numbers(1, 0, PageSize, signed(math.MinInt64), 0), "nothing can be"},
+		"beyond the stream":  {numbers(1, 0, PageSize, signed(-1<<62), 0), "nothing can be"},
+		"into the stream":    {numbers(1, 0, 1<<62, signed(math.MinInt64), 0), "nothing can be"},
 		"span wraps":         {numbers(0, 1, 5, math.MaxUint64-2), "out of order"},
 		"span too high":      {numbers(0, 1, 1<<52, 0), "out of order"},
 		"more":               {numbers(0, 0, 0), "1 bytes too many"},
 	} {
-		if _, err := parseSavedMap(tt.b, PageSize); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := parseSavedMap(tt.b, PageSize, PageSize); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -161,7 +164,7 @@ func TestSavedMapHostile(t *testing.T) {
 	if _, err := openBytes(testSavedKdump(t, info, []byte("garbage"), false)); err == nil || !strings.Contains(err.Error(), "damaged snapshot") {
 		t.Error(err)
 	}
-	if _, err := openBytes(testSavedKdump(t, `{"version":3}`, nil, false)); err == nil || !strings.Contains(err.Error(), "a newer one is needed") {
+	if _, err := openBytes(testSavedKdump(t, `{"version":4}`, nil, false)); err == nil || !strings.Contains(err.Error(), "a newer one is needed") {
 		t.Error(err)
 	}
 	// Without a map nothing is known, whatever pages there are.
@@ -191,17 +194,19 @@ func TestSavedMapHostile(t *testing.T) {
 func FuzzSavedMap(f *testing.F) {
 	f.Add(encodeSavedMap([]savedRange{{testKernel, testKernel + 99, 0x1000}, {testKernel + 1<<20, testKernel + 1<<20 + 99, strayPlace | 5*PageSize}}, []span{{0x2000, 0x2fff}}), true)
 	f.Add([]byte{1, 5, 5, 5, 1, 5, 5}, false)
+	f.Add(encodeSavedMap([]savedRange{{testKernel, testKernel + 99, streamPlace | 3}, {testKernel + 1<<20, testKernel + 1<<20 + 99, streamPlace | 2*PageSize}}, nil), true)
 	empty := encodeSavedMap(nil, nil)
 	images := map[bool]*Image{}
 	for _, stray := range []bool{false, true} {
-		images[stray] = mustOpen(f, testSavedKdump(f, `{"version":2,"redacted":true}`, empty, stray))
+		stream := kdump.Note{Name: noteStream, Desc: pack(f, ramp(2*PageSize))}
+		images[stray] = mustOpen(f, testSavedKdump(f, `{"version":3,"redacted":true}`, empty, stray, stream))
 	}
 	f.Fuzz(func(t *testing.T, text []byte, stray bool) {
 		size := uint64(0)
 		if stray {
 			size = 6 * PageSize
 		}
-		m, err := parseSavedMap(text, size)
+		m, err := parseSavedMap(text, size, maxStream)
 		if err != nil {
 			if strings.ContainsAny(err.Error(), "\n\x1b") {
 				t.Errorf("error %q is not one clean line", err)

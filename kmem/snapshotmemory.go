@@ -18,6 +18,7 @@ type savedMemory struct {
 	img   *Image
 	pages dump.Memory // of the file
 	stray dump.Memory // nil: there are none
+	savedStream
 }
 
 // readSavedMap sets img.saved, and hides the pages of the file behind it.
@@ -37,7 +38,8 @@ func (img *Image) readSavedMap() error {
 	}
 	text, err := packed.Zstd(bytes.NewReader(raw), int64(len(raw)), maxSavedMap)
 	if err == nil {
-		s.savedMap, err = parseSavedMap(text, size)
+		s.openStream()
+		s.savedMap, err = parseSavedMap(text, size, s.streamSize)
 	}
 	if err != nil {
 		return img.content.File.Errorf(n.Off, "damaged snapshot: its note of what it holds: %v", err)
@@ -77,7 +79,10 @@ func (s *savedMemory) read(addr uint64, buf []byte) (int, error) {
 	}
 	n := int(min(uint64(len(buf)-1), r.last-addr)) + 1
 	from, place := s.pages, r.place+(addr-r.start)
-	if place >= strayPlace {
+	switch {
+	case place >= streamPlace:
+		return s.readStream(addr, place-streamPlace, buf, n)
+	case place >= strayPlace:
 		from, place = s.stray, place-strayPlace
 	}
 	err := from.ReadPhys(PhysAddr(place), buf[:n])

@@ -14,7 +14,7 @@ import (
 )
 
 // A snapshot in the kdump-compressed format has a note of checksums, CRC-32C each, compressed with
-// zstd: of the notes that sumNotes lists, of each page in the order of the file, and of each stray page.
+// zstd: of the notes that sumNotes tells, of each page in the order of the file, and of each stray page.
 // Compressed pages have checksums of their own, but a page that does not compress has none, and neither
 // have the bitmap and the descriptors, which say what page it is. A snapshot without the note is read as it is.
 const (
@@ -23,18 +23,24 @@ const (
 	maxSums = 2 * 4 * maxRecorded / PageSize
 )
 
-// sumNotes are the notes that have a checksum. One that is missing counts as empty.
-var sumNotes = [...]string{"VMCOREINFO", noteSnapshot, noteMap, noteSymbols}
+// sumNotes are the notes that have a checksum, in a snapshot of a version. One that is missing counts as empty.
+func sumNotes(version int) []string {
+	notes := []string{"VMCOREINFO", noteSnapshot, noteMap, noteSymbols}
+	if version >= snapshotVersionStream {
+		notes = append(notes, noteStream)
+	}
+	return notes
+}
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func sum(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
 
 // sums makes the checksums of the pages and of notes, by their names.
-func (l *physLayout) sums(notes map[string][]byte) []byte {
+func (l *physLayout) sums(version int, notes map[string][]byte) []byte {
 	var b []byte
 	add := func(data []byte) { b = binary.LittleEndian.AppendUint32(b, sum(data)) }
-	for _, name := range sumNotes {
+	for _, name := range sumNotes(version) {
 		add(notes[name])
 	}
 	for _, page := range slices.Sorted(maps.Keys(l.pages)) {
@@ -65,7 +71,8 @@ func (s *savedMemory) check() error {
 	for i := range sums {
 		sums[i] = binary.LittleEndian.Uint32(text[4*i:])
 	}
-	for i, name := range sumNotes {
+	names := sumNotes(s.img.snapshot.Version)
+	for i, name := range names {
 		var data []byte
 		if n := s.img.content.Note(name); n != nil {
 			if data, err = file.ReadNote(n, maxSymbolText); err != nil {
@@ -76,7 +83,7 @@ func (s *savedMemory) check() error {
 			return file.Errorf(n.Off, "damaged snapshot: its note %s does not have the checksum that was written down", name)
 		}
 	}
-	sums = sums[len(sumNotes):]
+	sums = sums[len(names):]
 	pages, left := newCheckedMemory(s.pages, sums)
 	if pages == nil {
 		return file.Errorf(n.Off, "damaged snapshot: it has more pages than checksums")

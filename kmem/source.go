@@ -2,6 +2,7 @@ package kmem
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -26,7 +27,7 @@ type dumpSource struct {
 }
 
 // openSource opens a file.
-func openSource(path string, progress Progress) (*dumpSource, error) {
+func openSource(ctx context.Context, path string, progress Progress) (*dumpSource, error) {
 	// Look before opening: to open a pipe would wait for its writer.
 	if st, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("cannot open the dump: %w", err)
@@ -42,7 +43,7 @@ func openSource(path string, progress Progress) (*dumpSource, error) {
 		_ = file.Close()
 		return nil, fmt.Errorf("cannot open the dump: %w", err)
 	}
-	s, err := newSource(file, st.Size(), path, progress)
+	s, err := newSource(ctx, file, st.Size(), path, progress)
 	if err != nil {
 		_ = file.Close()
 		return nil, err
@@ -56,20 +57,25 @@ func openSource(path string, progress Progress) (*dumpSource, error) {
 }
 
 // newSource unpacks a file, and puts a flattened one in order.
-func newSource(r io.ReaderAt, size int64, name string, progress Progress) (*dumpSource, error) {
+func newSource(ctx context.Context, r io.ReaderAt, size int64, name string, progress Progress) (*dumpSource, error) {
 	s := &dumpSource{f: dump.NewFile(r, size, name, true)}
 	if err := s.readMagic(); err != nil {
 		return nil, err
 	}
-	content, err := packed.Unpack(r, size, name, s.magic, progress)
+	content, err := packed.Unpack(ctx, r, size, name, s.magic, progress)
 	if err != nil {
 		return nil, err
 	}
 	if content != nil {
+		_, tool := packed.Compressed(s.magic)
 		s.f, s.closer, s.unpacked = content.File, content.Closer, true
 		if err := s.readMagic(); err != nil {
 			_ = s.Close()
 			return nil, err
+		}
+		if kind, _ := packed.Compressed(s.magic); kind != "" {
+			_ = s.Close()
+			return nil, &FormatError{Source: name, What: "compressed twice, what is in it is a " + kind + " file again: unpack it once (" + tool + ") and open the result"}
 		}
 	}
 	if string(s.magic) == flattened.Magic {
@@ -127,7 +133,7 @@ func (files sourceFiles) Close() error {
 }
 
 // openSources opens the dump that the files are, and closes them where that fails.
-func openSources(files sourceFiles, progress Progress) (*Image, error) {
+func openSources(ctx context.Context, files sourceFiles, progress Progress) (*Image, error) {
 	img, err := imageOf(files)
 	if err != nil {
 		_ = files.Close()
@@ -137,7 +143,11 @@ func openSources(files sourceFiles, progress Progress) (*Image, error) {
 		img.lacks = append(img.lacks, s.remarks...)
 	}
 	img.closer = files
-	img.searchKernel(progress)
+	img.searchKernel(ctx, progress)
+	if ctx.Err() != nil {
+		_ = files.Close()
+		return nil, &packed.InterruptedError{What: img.source + ": interrupted while it was searched for its kernel", Err: ctx.Err()}
+	}
 	return img, nil
 }
 

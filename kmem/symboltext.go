@@ -50,3 +50,20 @@ func (img *Image) savedText(n *dump.Note) ([]byte, error) {
 	}
 	return text, nil
 }
+
+// KallsymsText is the text that /proc/kallsyms would be of the kernel's own tables. ok is false where they
+// have a name that it could not have, or more names than it holds.
+func KallsymsText(k *Kallsyms) (text []byte, ok bool) {
+	text = make([]byte, 0, 48*k.Len())
+	n := 0
+	for s := range k.All {
+		if len(s.Name) == 0 || len(s.Name) > maxProcLine-32 || !plain([]byte(s.Name)) || s.Type <= ' ' || s.Type > '~' {
+			return nil, false
+		}
+		text = fmt.Appendf(text, "%016x %c %s\n", uint64(s.Addr), s.Type, s.Name)
+		if n++; len(text) > maxSymbolText {
+			return nil, false
+		}
+	}
+	return text, n == k.Len() && n > 0
+}

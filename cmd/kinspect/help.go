@@ -24,7 +24,32 @@ const flagHelp = `flags, before or after the command:
 exit codes: 0 fine, 1 a finding (drops; nothing handles it; no such symbol), 2 no answer, or one in part
 `
 
+// demoFlags are those of flagHelp that demo takes.
+const demoFlags = `flags, before or after the command:
+  --json         print one JSON object
+`
+
+// commandList is the list of commands for programs.
+func commandList() map[string]any {
+	type entry struct {
+		Name  string `json:"name"`
+		Args  string `json:"args"`
+		About string `json:"about"`
+	}
+	var list []entry
+	for _, c := range commands() {
+		list = append(list, entry{c.name, c.args, c.about})
+	}
+	return map[string]any{"commands": list}
+}
+
 func (a *app) help(args []string) (int, error) {
+	if a.options.json {
+		if len(args) == 1 {
+			return exitFailed, usagef("the help on a command is text: kinspect help %s; --json help lists the commands", args[0])
+		}
+		return exitFine, a.printJSON(commandList())
+	}
 	if len(args) == 1 {
 		return exitFine, a.helpOn(args[0])
 	}
@@ -78,9 +103,13 @@ var commandHelp = map[string]struct{ examples, exits string }{
   kinspect --core bond0.kdump explain bond0
 COMMAND is eval, explain or handler. The file holds memory of the kernel, and its
 symbols and types whole: other questions work on it as far as that memory goes.
+Where COMMAND fails, the file has what was read until then, and fails in the same
+way: it shows somebody else why. The exit code is 2 then.
   --format kdump  kdump-compressed, which is the default: crash --minimal and drgn
                   open it, too
-  --format elf    an ELF core with virtual addresses, several times larger
+  --format kdump-pages  the same with symbols and types in the kernel's memory, as a
+                  dump has them, and half as large again
+  --format elf    an ELF core with virtual addresses, three times as large
   --redact        of the pages that COMMAND read, keep the bytes that it asked for
                   and make all others zeros. What the answer says stays, and so do
                   names of modules and network namespaces, and the command line
@@ -100,12 +129,12 @@ What to look for, one of:
   --u64 VALUE    8 bytes, little-endian, aligned to 8: a number, a symbol (with
                  +OFFSET; it stands for its address), or an expression
   --u32 VALUE    the same of 4 bytes, aligned to 4
-  --bytes HEX    bytes in the order of memory
-  --string TEXT  its bytes
+  --bytes HEX    bytes in the order of memory, up to 4096
+  --string TEXT  its bytes, as many
 and how:
   --mask M       only these bits of the u64
   --align N      only addresses that are multiples of N, a power of two up to 4096
-  --limit N      stop after N matches (1000)
+  --limit N      stop after N matches, up to 100000 (1000)
   --context      show the bytes around each match
 A line a match: its physical address, and what is known of it: the virtual address
 in the direct map, in the kernel's image or in a module, and the symbol there. Memory
@@ -119,6 +148,13 @@ that the dump does not hold is not searched, and the last lines tell how much th
   kinspect sym --symbols System.map --kaslr-offset 0x1c000000 ADDR   the kernel was moved by KASLR
   kinspect sym --around 5 bond_handle_frame                of the running kernel, with its neighbours
   kinspect --core vmcore sym 0xffffffffc01cd6a8            of a dump, modules included
+
+  --symbols FILE       a System.map, a saved /proc/kallsyms or a vmlinux: alone, it needs
+                       no kernel; with --core, in place of the dump's own symbols
+  --kaslr-offset HEX   with --symbols alone: how far KASLR moved the kernel from where the
+                       file has it ("Kernel Offset" of a panic); 0 says that it did not
+  --around N           the N symbols on either side as well, up to 10000
+Offsets are hexadecimal, with or without 0x. Other names of an address are told beside.
 `,
 		"0 found; 1 not found; 2 no answer",
 	},
@@ -171,6 +207,9 @@ func (a *app) helpOn(name string) error {
 		repl.Overview(a.stdout, allFunctions())
 	}
 	flags, _, _ := strings.Cut(flagHelp, "exit codes:")
+	if name == "demo" {
+		flags = demoFlags
+	}
 	fmt.Fprint(a.stdout, "\n", flags, "exit codes: ", more.exits, "\n")
 	return nil
 }
@@ -216,14 +255,20 @@ func wrapAbout(s string) string {
 }
 
 func (a *app) version([]string) (int, error) {
-	v := "unknown"
+	v, commit := "unknown", ""
 	if info, ok := debug.ReadBuildInfo(); ok {
 		v = info.Main.Version
 		for _, s := range info.Settings {
 			if s.Key == "vcs.revision" {
-				v += " " + s.Value
+				commit = s.Value
 			}
 		}
+	}
+	if a.options.json {
+		return exitFine, a.printJSON(map[string]any{"version": v, "commit": commit, "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH})
+	}
+	if commit != "" {
+		v += " " + commit
 	}
 	fmt.Fprintf(a.stdout, "kinspect %s (%s, %s/%s)\n", v, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return exitFine, nil

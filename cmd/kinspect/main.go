@@ -49,7 +49,7 @@ func commands() []command {
 		{"explain", "[DEV]", "say which path dropped a device's frames, and what rules the others out; without DEV, all devices that show a drop", 0, 1, (*app).explain},
 		{"handler", "ETHERTYPE [DEV]", "say what handles an ethertype, there or on any device", 1, 2, (*app).handler},
 		{"sym", "NAME[+OFF]|ADDR", "name an address of the kernel, or find a symbol; --around N lists its neighbours", 1, 1, (*app).sym},
-		{"search", "--u64 VALUE|--u32 VALUE|--bytes HEX|--string TEXT", "find a pattern in all memory of a dump: who points there, where is that", 0, 0, (*app).search},
+		{"search", "--u64 VALUE|…", "find a pattern in all memory of a dump: who points there, where is that", 0, 0, (*app).search},
 		{"snapshot", "-o FILE -- COMMAND…", "run a command and keep what it read in a file that answers it again", 1, -1, (*app).snapshot},
 		{"demo", "", "show the incident that kinspect was made for, from a snapshot inside the program", 0, 0, (*app).demo},
 		{"doctor", "", "list what this host or file lets kinspect see, and what is missing", 0, 0, (*app).doctor},
@@ -145,6 +145,9 @@ func (a *app) main(args []string) (int, error) {
 	}
 	c, ok := findCommand(rest[0])
 	if !ok {
+		if _, err := os.Stat(rest[0]); err == nil && len(a.options.core) > 0 {
+			return exitFailed, usagef("no command %q: the files of a split dump are named each with --core: --core %s", rest[0], commandLine([]string{a.options.core[0], "--core", rest[0]}))
+		}
 		return exitFailed, noCommand(rest[0])
 	}
 	rest = rest[1:]

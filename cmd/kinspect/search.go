@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,7 +61,11 @@ func (a *app) search([]string) (int, error) {
 	if r.Partial() {
 		code = exitFailed
 	}
-	return code, a.print(r.Text(), r)
+	if !a.options.json {
+		return code, r.WriteText(a.stdout)
+	}
+	out := bufio.NewWriterSize(a.stdout, 64<<10)
+	return code, cmp.Or(r.WriteJSON(out), out.Flush())
 }
 
 // pattern is what the flags tell to look for.

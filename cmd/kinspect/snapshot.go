@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/signal"
 	"slices"
 	"time"
 
@@ -19,13 +21,9 @@ func (a *app) snapshot(args []string) (int, error) {
 	if file == "" {
 		return exitFailed, usagef("usage: kinspect snapshot -o FILE -- COMMAND…")
 	}
-	format := kmem.SnapshotKdump
-	switch a.options.format {
-	case "", "kdump":
-	case "elf":
-		format = kmem.SnapshotELF
-	default:
-		return exitFailed, usagef("--format is kdump or elf, not %q", a.options.format)
+	format, ok := snapshotFormats[a.options.format]
+	if !ok {
+		return exitFailed, usagef("--format is kdump, kdump-pages or elf, not %q", a.options.format)
 	}
 	inner := &app{stdin: a.stdin, stdout: a.stdout, stderr: a.stderr, options: a.options, record: true}
 	inner.options.output, inner.options.format, inner.options.redact = "", "", false
@@ -61,15 +59,19 @@ func (a *app) snapshot(args []string) (int, error) {
 		return exitFailed, err
 	}
 	defer inner.target.close()
-	if err != nil {
-		// What could be read of a question that failed is worth a file, too.
+	failed := err != nil
+	if failed {
+		// What could be read of a question that failed is worth a file, too: it shows why.
 		if a.stdout.err == nil { // which run tells
 			inner.fail(err)
 		}
 		code = exitFailed
 	}
 	words := inner.options.words(c.name, rest)
+	// Who presses Ctrl-C now gets the file a second later, and nothing half written beside it.
+	_, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	remark, err := inner.target.save(file, format, words)
+	stop()
 	if err != nil {
 		return exitFailed, err
 	}
@@ -82,16 +84,35 @@ func (a *app) snapshot(args []string) (int, error) {
 	if len(again) > longest {
 		again = commandLine([]string{"kinspect", "--core", file, c.name}) + ", with the same arguments"
 	}
-	fmt.Fprintf(a.stderr, "kinspect: wrote %s (%d KiB), which holds memory of this kernel: %s\n", value.Scrub(file), (st.Size()+1023)/1024, value.Scrub(again))
+	what := "which holds memory of this kernel"
+	if failed {
+		what = "which holds what was read until the command failed, to see or to show why"
+	}
+	fmt.Fprintf(a.stderr, "kinspect: wrote %s (%d KiB), %s: %s\n", value.Scrub(file), (st.Size()+1023)/1024, what, value.Scrub(again))
 	if remark != "" {
 		fmt.Fprintln(a.stderr, "kinspect: note:", remark)
 	}
 	return code, nil
 }
 
+// snapshotFormat is what --format names.
+type snapshotFormat struct {
+	file kmem.SnapshotFormat
+	// inPages: symbols and types are in the memory of the file as in the kernel's, which takes half
+	// as much again.
+	inPages bool
+}
+
+var snapshotFormats = map[string]snapshotFormat{
+	"":            {kmem.SnapshotKdump, false},
+	"kdump":       {kmem.SnapshotKdump, false},
+	"kdump-pages": {kmem.SnapshotKdump, true},
+	"elf":         {kmem.SnapshotELF, true},
+}
+
 // save writes what the target's recorder holds. Symbols and types are added whole,
 // so that other questions and completion work on the file as far as its memory goes.
-func (t *target) save(file string, format kmem.SnapshotFormat, command []string) (remark string, err error) {
+func (t *target) save(file string, format snapshotFormat, command []string) (remark string, err error) {
 	content := &kmem.SnapshotContent{
 		Info: kmem.SnapshotInfo{
 			Command: command, Taken: time.Now().UTC().Truncate(time.Second),
@@ -110,18 +131,29 @@ func (t *target) save(file string, format kmem.SnapshotFormat, command []string)
 	}
 	content.Symbols = syms
 	if tables, ok := syms.(*kmem.Kallsyms); ok {
-		if err := t.memory.AddKallsyms(tables, content.VMCoreInfo); err != nil {
-			return "", fmt.Errorf("copying the symbol tables: %w", err)
+		if !format.inPages {
+			content.Kallsyms, _ = kmem.KallsymsText(tables)
+		}
+		if content.Kallsyms == nil {
+			if err := t.memory.AddKallsyms(tables, content.VMCoreInfo); err != nil {
+				return "", fmt.Errorf("copying the symbol tables: %w", err)
+			}
 		}
 	} else if content.Kallsyms, err = t.image.SymbolText(); err != nil {
 		return "", fmt.Errorf("copying the symbols: %w", err)
+	}
+	add := func(start kmem.Addr, size uint64) error {
+		if !format.inPages {
+			content.Streams = append(content.Streams, kmem.Range{Addr: start, Len: size})
+		}
+		return t.memory.AddRange(start, size)
 	}
 	if t.kernel.TypesFile() == "" { // else the snapshot needs the file, too
 		start, size, err := t.kernel.BTFRange()
 		if err != nil {
 			return "", err
 		}
-		if err := t.memory.AddRange(start, size); err != nil {
+		if err := add(start, size); err != nil {
 			return "", fmt.Errorf("copying the kernel's types: %w", err)
 		}
 	}
@@ -130,7 +162,7 @@ func (t *target) save(file string, format kmem.SnapshotFormat, command []string)
 		return "", fmt.Errorf("copying the modules' types: %w", err)
 	}
 	for _, m := range mods {
-		if err := t.memory.AddRange(m.Addr, m.Size); err != nil {
+		if err := add(m.Addr, m.Size); err != nil {
 			return "", fmt.Errorf("copying the types of module %s: %w", m.Module, err)
 		}
 	}
@@ -139,7 +171,7 @@ func (t *target) save(file string, format kmem.SnapshotFormat, command []string)
 		return "", err
 	}
 	content.Info.Facts = map[string]json.RawMessage{host.FactsKey: facts}
-	if err := kmem.WriteSnapshotFile(file, format, content); err != nil {
+	if err := kmem.WriteSnapshotFile(file, format.file, content); err != nil {
 		return "", err
 	}
 	return content.Remark, nil

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
 
 	"kinspect/expr"
 	"kinspect/expr/doctor"
@@ -40,14 +43,16 @@ func (a *app) open() (*target, error) {
 	return a.use(img)
 }
 
-// openFiles opens a dump, and shows how far it is unpacked.
+// openFiles opens a dump, and shows how far it is unpacked. Ctrl-C ends that, and its temporary file.
 func (a *app) openFiles(files []string) (*kmem.Image, error) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
 	p := a.newProgress("reading")
 	if p == nil {
-		return kmem.OpenFiles(files, nil)
+		return kmem.OpenFiles(ctx, files, nil)
 	}
 	defer p.done()
-	return kmem.OpenFiles(files, p.step)
+	return kmem.OpenFiles(ctx, files, p.step)
 }
 
 // use makes an opened image the target.

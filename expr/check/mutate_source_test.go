@@ -193,6 +193,57 @@ func machineOf(t testing.TB, series string) (*wholedump.Machine, []byte) {
 	return wholedump.New(pages, l), info.Raw()
 }
 
+// streamSnapshot is a snapshot of the question as the command writes them, with symbols and types in notes.
+func streamSnapshot(t testing.TB, series string) []byte {
+	img := kernels.Open(t, series)
+	var rec *kmem.Recorder
+	c := &kmem.SnapshotContent{Info: *img.Snapshot(), VMCoreInfo: img.VMCoreInfo(), Image: img}
+	_, err := explainImage(img, func(k *value.Kernel) {
+		syms, err := k.Symbols()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Symbols = syms
+		var ok bool
+		if c.Kallsyms, ok = kmem.KallsymsText(syms.(*kmem.Kallsyms)); !ok {
+			t.Fatal("no text of the symbols")
+		}
+		start, size, err := k.BTFRange()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Streams = append(c.Streams, kmem.Range{Addr: start, Len: size})
+		mods, err := k.ModuleBTFs()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range mods {
+			c.Streams = append(c.Streams, kmem.Range{Addr: m.Addr, Len: m.Size})
+		}
+	}, func(r kmem.Reader) kmem.Reader {
+		rec = kmem.NewRecorder(r)
+		return rec
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range c.Streams {
+		if err := rec.AddRange(r.Addr, r.Len); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.Memory = rec
+	path := filepath.Join(t.TempDir(), "stream.kdump")
+	if err := kmem.WriteSnapshotFile(path, kmem.SnapshotKdump, c); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
 // recipe makes a source. cost is how long an answer takes, in units of that on a snapshot.
 type recipe struct {
 	name string
@@ -233,6 +284,9 @@ func recipes() []recipe {
 		add(6, "zlib-"+series, series, kdump(wholedump.Zlib))
 	}
 	const series = "6.12"
+	out = append(out, recipe{"stream", 6, func(t testing.TB) (*wholedump.Machine, []*wholedump.File) {
+		return nil, []*wholedump.File{wholedump.Parts(streamSnapshot(t, series))}
+	}})
 	add(1, "elf-flat", series, func(m *wholedump.Machine, info []byte, notes []wholedump.ElfNote) []*wholedump.File {
 		return one(wholedump.Flatten(elf(m, info, notes)[0], 16<<10))
 	})

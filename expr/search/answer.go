@@ -1,9 +1,12 @@
 package search
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -11,7 +14,8 @@ import (
 	"kinspect/kmem"
 )
 
-// Answer is what a search found. Its JSON is part of the program's interface.
+// Answer is what a search found. Its JSON is part of the program's interface. Hits are worked out
+// one by one when they are asked for, as long as the image is open: there may be 100,000, with their context.
 type Answer struct {
 	Kernel  string `json:"kernel"`
 	Source  string `json:"source"`
@@ -19,7 +23,7 @@ type Answer struct {
 	Bytes   string `json:"bytes"` // hexadecimal, in the order of memory
 	Mask    string `json:"mask,omitempty"`
 	Align   uint64 `json:"align"`
-	Hits    []Hit  `json:"hits"`
+	Hits    []Hit  `json:"hits"` // empty: see All
 	More    bool   `json:"more"` // there are more hits than were asked for
 	// Interrupted: somebody stopped it.
 	Interrupted bool     `json:"interrupted,omitempty"`
@@ -29,18 +33,72 @@ type Answer struct {
 	LeftOut *uint64 `json:"left_out_bytes"`
 
 	snapshot bool
+	addrs    []uint64
+	hit      func(addr uint64) Hit
+}
+
+// All yields the hits.
+func (a *Answer) All(yield func(Hit) bool) {
+	for _, addr := range a.addrs {
+		if !yield(a.hit(addr)) {
+			return
+		}
+	}
+}
+
+// MarshalJSON implements [json.Marshaler].
+func (a *Answer) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	err := a.WriteJSON(&b)
+	return b.Bytes(), err
+}
+
+// WriteJSON writes the answer as one line, hit by hit.
+func (a *Answer) WriteJSON(w io.Writer) error {
+	type plain Answer
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode((*plain)(a)); err != nil {
+		return err
+	}
+	// Within a string the quotes would be escaped.
+	list := []byte(`"hits":[`)
+	head, tail, _ := bytes.Cut(bytes.Clone(b.Bytes()), list)
+	if _, err := w.Write(append(head, list...)); err != nil {
+		return err
+	}
+	first := true
+	for h := range a.All {
+		b.Reset()
+		if !first {
+			b.WriteByte(',')
+		}
+		first = false
+		if err := enc.Encode(h); err != nil {
+			return err
+		}
+		if _, err := w.Write(bytes.TrimRight(b.Bytes(), "\n")); err != nil {
+			return err
+		}
+	}
+	_, err := w.Write(tail)
+	return err
 }
 
 // Hit is a place. What is not known of it is null.
 type Hit struct {
-	Phys    *string  `json:"phys"`    // physical address; null on a snapshot, which knows none
+	Phys    *string  `json:"phys"`    // physical address; null where a snapshot does not know it
 	Address *string  `json:"address"` // a virtual one: in the kernel's image, else in a module, else in the direct map
 	Direct  *string  `json:"direct"`  // in the direct map
 	Image   *string  `json:"image"`   // in the kernel's image
 	Module  *string  `json:"module"`  // in a module
 	Symbol  *string  `json:"symbol"`
-	Offset  uint64   `json:"page_offset"` // within its page
+	In      string   `json:"in_module,omitempty"` // the module's name
+	Offset  uint64   `json:"page_offset"`         // within its page
 	Context *Context `json:"context,omitempty"`
+
+	virtual bool // Address is what was searched by
 }
 
 // Context is memory around a hit.
@@ -84,32 +142,53 @@ func (a *Answer) Partial() bool { return a.Interrupted || len(a.Unread) > 0 }
 // Text is the answer for people: a line a match, and what was searched.
 func (a *Answer) Text() string {
 	var b strings.Builder
-	for i := range a.Hits {
-		a.Hits[i].text(&b)
+	_ = a.WriteText(&b)
+	return b.String()
+}
+
+// WriteText writes the text, some lines at a time.
+func (a *Answer) WriteText(w io.Writer) error {
+	const some = 32 << 10
+	var b strings.Builder
+	for h := range a.All {
+		h.text(&b)
+		if b.Len() < some {
+			continue
+		}
+		if _, err := io.WriteString(w, value.Scrub(b.String())); err != nil {
+			return err
+		}
+		b.Reset()
 	}
+	a.sum(&b)
+	_, err := io.WriteString(w, value.Scrub(b.String()))
+	return err
+}
+
+// sum tells what was searched.
+func (a *Answer) sum(b *strings.Builder) {
 	where := "that the dump holds"
 	if a.snapshot {
 		where = "that the snapshot holds, which is what its command read"
 	}
-	switch n := len(a.Hits); {
+	switch n := len(a.addrs); {
 	case a.More:
-		fmt.Fprintf(&b, "%s of %s, and there are more: --limit N shows up to %d\n", matches(n), a.Pattern, MaxLimit)
+		fmt.Fprintf(b, "%s of %s, and there are more: --limit N shows up to %d\n", matches(n), a.Pattern, MaxLimit)
 	case a.Interrupted:
-		fmt.Fprintf(&b, "%s of %s in the %s that were searched before it was interrupted\n", matches(n), a.Pattern, size(a.Searched))
+		fmt.Fprintf(b, "%s of %s in the %s that were searched before it was interrupted\n", matches(n), a.Pattern, size(a.Searched))
 	default:
-		fmt.Fprintf(&b, "%s of %s in the %s %s\n", matches(n), a.Pattern, size(a.Searched), where)
+		fmt.Fprintf(b, "%s of %s in the %s %s\n", matches(n), a.Pattern, size(a.Searched), where)
 	}
 	for _, u := range a.Unread {
-		fmt.Fprintf(&b, "not searched: %s that could not be read: %s\n", size(u.Bytes), u.Reason)
+		fmt.Fprintf(b, "not searched: %s that could not be read: %s\n", size(u.Bytes), u.Reason)
 	}
 	switch {
 	case a.snapshot:
 	case a.LeftOut == nil:
 		b.WriteString("not searched: what the dump's writer may have filtered out; the dump does not tell how much\n")
 	case *a.LeftOut > 0:
-		fmt.Fprintf(&b, "not searched: %s that the dump's writer filtered out\n", size(*a.LeftOut))
+		fmt.Fprintf(b, "not searched: %s that the dump's writer filtered out\n", size(*a.LeftOut))
 	}
-	return b.String()
 }
 
 func matches(n int) string {
@@ -133,10 +212,11 @@ func size(bytes uint64) string {
 // text is one line, and the context below it.
 func (h *Hit) text(b *strings.Builder) {
 	var parts []string
+	if h.virtual {
+		parts = append(parts, *h.Address)
+	}
 	if h.Phys != nil {
 		parts = append(parts, "phys "+*h.Phys)
-	} else {
-		parts = append(parts, *h.Address)
 	}
 	if h.Direct != nil {
 		parts = append(parts, "direct map "+*h.Direct)
@@ -149,6 +229,8 @@ func (h *Hit) text(b *strings.Builder) {
 	}
 	if h.Symbol != nil {
 		parts = append(parts, *h.Symbol)
+	} else if h.In != "" {
+		parts = append(parts, "in module "+h.In)
 	}
 	b.WriteString(strings.Join(parts, "  ") + "\n")
 	if h.Context == nil {

@@ -47,12 +47,13 @@ func Find(ctx context.Context, k *value.Kernel, img *kmem.Image, p Pattern, o Op
 	}
 	a.Interrupted = interrupted
 	w := newWhere(k, img, stats.Virtual)
-	for _, addr := range s.hits {
+	a.addrs = s.hits
+	a.hit = func(addr uint64) Hit {
 		h := w.hit(addr)
 		if o.Context {
 			h.Context = w.context(addr, len(p.Bytes))
 		}
-		a.Hits = append(a.Hits, h)
+		return h
 	}
 	return a, nil
 }

@@ -235,7 +235,7 @@ func TestFindInDump(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	for _, h := range a.Hits {
+	for _, h := range hits(a) {
 		got = append(got, *h.Phys+" "+*h.Direct+" "+*h.Address)
 		if h.Image != nil || h.Symbol != nil || h.Context == nil || h.Offset != 0xffd {
 			t.Errorf("%+v", h)
@@ -252,7 +252,7 @@ func TestFindInDump(t *testing.T) {
 		}
 	}
 	a, err = Find(context.Background(), k, img, p, Options{Limit: 1})
-	if err != nil || !a.More || len(a.Hits) != 1 || a.Partial() {
+	if err != nil || !a.More || len(hits(a)) != 1 || a.Partial() {
 		t.Errorf("%+v, %v", a, err)
 	}
 }
@@ -264,7 +264,7 @@ func TestFindInPart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !a.Partial() || len(a.Hits) != 0 || len(a.Unread) != 1 || a.Unread[0].Bytes != 5000 {
+	if !a.Partial() || len(hits(a)) != 0 || len(a.Unread) != 1 || a.Unread[0].Bytes != 5000 {
 		t.Errorf("%+v", a)
 	}
 	if text := a.Text(); !strings.Contains(text, "no match of u64 0x1 in the") || !strings.Contains(text, "not searched: 5 KiB (2 pages) that could not be read: beyond the end of the file") {
@@ -284,7 +284,7 @@ func TestFindVirtual(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(a.Hits) != 1 || a.Hits[0].Phys != nil || *a.Hits[0].Address != "0xffffffff81000028" || a.LeftOut != nil {
+	if len(hits(a)) != 1 || hits(a)[0].Phys != nil || *hits(a)[0].Address != "0xffffffff81000028" || a.LeftOut != nil {
 		t.Errorf("%+v", a)
 	}
 }
@@ -352,3 +352,5 @@ func BenchmarkFind(b *testing.B) {
 		})
 	}
 }
+
+func hits(a *Answer) []Hit { return slices.Collect(a.All) }

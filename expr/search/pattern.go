@@ -2,7 +2,7 @@
 // an object, where a string is, whether a key is still there.
 //
 // Memory is searched by physical address, each page once, and a match in two pages whose physical
-// addresses follow one another is found; on snapshots, which know no physical addresses, by
+// addresses follow one another is found; on snapshots, which may not know a page's, by
 // virtual ones. What the dump does not hold is not searched, and the answer says so.
 package search
 

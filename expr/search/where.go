@@ -66,8 +66,12 @@ func (w *where) symbol(name string) (kmem.Addr, bool) {
 func (w *where) hit(addr uint64) Hit {
 	h := Hit{Offset: addr % kmem.PageSize}
 	if w.virtual {
-		h.Address = text(addr)
-		h.Symbol = w.name(kmem.Addr(addr))
+		h.Address, h.virtual = text(addr), true
+		w.name(&h, kmem.Addr(addr))
+		// Where the snapshot has the page among the physical ones.
+		if phys, err := w.img.Translate(kmem.Addr(addr)); err == nil {
+			h.Phys = text(uint64(phys))
+		}
 		return h
 	}
 	h.Phys = text(addr)
@@ -81,14 +85,14 @@ func (w *where) hit(addr uint64) Hit {
 	if w.text != 0 && phys >= w.phys && uint64(phys-w.phys) < w.size {
 		if a := w.text.Add(int64(phys - w.phys)); w.maps(a, phys) {
 			h.Image = text(uint64(a))
-			h.Symbol = w.name(a)
+			w.name(&h, a)
 		}
 	}
 	if h.Image == nil {
 		if page, ok := w.inModules()[phys&^(kmem.PageSize-1)]; ok {
 			a := page + kmem.Addr(h.Offset)
 			h.Module = text(uint64(a))
-			h.Symbol = w.name(a)
+			w.name(&h, a)
 		}
 	}
 	for _, a := range []*string{h.Image, h.Module, h.Direct} {
@@ -113,7 +117,7 @@ func (w *where) inModules() map[kmem.PhysAddr]kmem.Addr {
 			last = page
 			for n := range kmem.Addr(reach) {
 				page := page + n*kmem.PageSize
-				if _, _, ok := w.k.SymbolAt(page); !ok {
+				if m := w.k.ModuleAt(page); m == nil || m.Name != s.Module {
 					continue
 				}
 				if phys, err := w.img.Translate(page); err == nil {
@@ -132,12 +136,14 @@ func (w *where) maps(a kmem.Addr, phys kmem.PhysAddr) bool {
 	return err == nil && got == phys
 }
 
-func (w *where) name(a kmem.Addr) *string {
-	if _, _, ok := w.k.SymbolAt(a); !ok {
-		return nil
+// name tells the symbol at an address, or at least the module.
+func (w *where) name(h *Hit, a kmem.Addr) {
+	if s, _, ok := w.k.SymbolAt(a); ok {
+		name := w.k.Symbolize(a)
+		h.Symbol, h.In = &name, value.Printable(s.Module)
+	} else if m := w.k.ModuleAt(a); m != nil {
+		h.In = value.Printable(m.Name)
 	}
-	s := w.k.Symbolize(a)
-	return &s
 }
 
 func text(addr uint64) *string {

@@ -37,12 +37,13 @@ type Answer struct {
 
 // Match is an address and the symbol that holds it.
 type Match struct {
-	Address string  `json:"address"`
-	Symbol  *string `json:"symbol"` // null where none holds it
-	Offset  uint64  `json:"offset"` // bytes from the symbol's start
-	Type    string  `json:"type,omitempty"`
-	Module  string  `json:"module,omitempty"`
-	Asked   bool    `json:"asked,omitempty"` // in Around: it holds the address of the query
+	Address string   `json:"address"`
+	Symbol  *string  `json:"symbol"` // null where none holds it
+	Offset  uint64   `json:"offset"` // bytes from the symbol's start
+	Type    string   `json:"type,omitempty"`
+	Module  string   `json:"module,omitempty"`
+	Aliases []string `json:"aliases,omitempty"` // of a query by address: other symbols that begin where Symbol does
+	Asked   bool     `json:"asked,omitempty"`   // in Around: it holds the address of the query
 
 	addr kmem.Addr
 }
@@ -59,6 +60,7 @@ func Ask(t Table, q Query, around int) (*Answer, error) {
 	a := &Answer{Query: q.Text, Source: t.Source(), Matches: []Match{}}
 	if q.Name == "" {
 		a.at(t, q.Addr, "")
+		a.aliases(t)
 	} else if err := a.named(t, q); err != nil {
 		return nil, err
 	}
@@ -90,6 +92,30 @@ func (a *Answer) at(t Table, addr kmem.Addr, origin string) {
 	a.Matches = append(a.Matches, newMatch(s, addr, off))
 	if origin != "" && origin != s.Name {
 		a.Notes = append(a.Notes, fmt.Sprintf("%s is beyond the end of %s: the address belongs to %s", a.Query, origin, s.Name))
+	}
+}
+
+// aliases tells the other symbols that begin where the one that was found does: which of them is meant, an
+// address does not say.
+func (a *Answer) aliases(t Table) {
+	m := &a.Matches[0]
+	if m.Symbol == nil {
+		return
+	}
+	start := m.addr - kmem.Addr(m.Offset)
+	_ = t.Each(func(s kmem.Symbol) bool { // what cannot be listed is no alias
+		if s.Addr == start && (s.Name != *m.Symbol || s.Module != m.Module) && !slices.Contains(m.Aliases, s.Name) {
+			m.Aliases = append(m.Aliases, s.Name)
+		}
+		return len(m.Aliases) < maxMatches
+	})
+	if n := len(m.Aliases); n > 0 {
+		const most = 10
+		names, more := m.Aliases[:min(n, most)], ""
+		if n > most {
+			more = fmt.Sprintf(" and %d more", n-most)
+		}
+		a.Notes = append(a.Notes, fmt.Sprintf("also at %s: %s%s", start, strings.Join(names, ", "), more))
 	}
 }
 

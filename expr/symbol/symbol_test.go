@@ -71,6 +71,8 @@ func TestAsk(t *testing.T) {
 		want   []string // lines of the text, in this order
 		around int
 	}{
+		{"0xffffffff81000008", true, []string{"T _stext+0x8", "also at 0xffffffff81000000: _text"}, 0},
+		{"0xffffffff81000100", true, []string{"T first+0x0"}, 0},
 		{"first", true, []string{"0xffffffff81000100 T first+0x0"}, 0},
 		{"first+ff", true, []string{"0xffffffff810001ff T first+0xff"}, 0},
 		{"first+100", true, []string{"0xffffffff81000200 t same+0x0", "first+100 is beyond the end of first"}, 0},

@@ -72,6 +72,9 @@ func (t kernelTable) Explain(a kmem.Addr) string {
 	if !a.IsKernel() {
 		return notKernel
 	}
+	if m := t.k.ModuleAt(a); m != nil {
+		return "it is in module " + value.Printable(m.Name) + ", beyond the end of what begins before it"
+	}
 	if _, err := t.k.Modules(); err != nil {
 		return "and the modules could not be read: " + err.Error()
 	}

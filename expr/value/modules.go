@@ -23,6 +23,7 @@ type Module struct {
 	k        *Kernel
 	symsOnce sync.Once
 	byAddr   []kmem.Symbol // sorted by address
+	sizes    []uint64      // of these, in bytes; 0: not known
 	byName   map[string]int
 	symsErr  error
 }
@@ -225,8 +226,9 @@ func (m *Module) readSymbols() ([]kmem.Symbol, error) {
 			letter = letters[i]
 		}
 		out = append(out, kmem.Symbol{Name: name, Addr: value, Type: letter, Module: m.Name})
+		m.sizes = append(m.sizes, le64(e[16:]))
 	}
-	sort.SliceStable(out, func(i, j int) bool { return out[i].Addr < out[j].Addr })
+	sort.Stable(&symbolOrder{out, m.sizes})
 	m.byName = make(map[string]int, len(out))
 	for i, s := range out {
 		if _, ok := m.byName[s.Name]; !ok {
@@ -235,6 +237,44 @@ func (m *Module) readSymbols() ([]kmem.Symbol, error) {
 	}
 	m.showExported(out)
 	return out, nil
+}
+
+// symbolOrder sorts symbols by address, and their sizes with them.
+type symbolOrder struct {
+	syms  []kmem.Symbol
+	sizes []uint64
+}
+
+func (o *symbolOrder) Len() int           { return len(o.syms) }
+func (o *symbolOrder) Less(i, j int) bool { return o.syms[i].Addr < o.syms[j].Addr }
+func (o *symbolOrder) Swap(i, j int) {
+	o.syms[i], o.syms[j] = o.syms[j], o.syms[i]
+	o.sizes[i], o.sizes[j] = o.sizes[j], o.sizes[i]
+}
+
+// symbolAt finds the symbol that holds an address of the module: the first of those that begin at or next
+// below it, unless that is known to end before.
+func (m *Module) symbolAt(a kmem.Addr) (sym kmem.Symbol, off uint64, ok bool) {
+	syms, err := m.symbols()
+	if err != nil {
+		return kmem.Symbol{}, 0, false
+	}
+	last := sort.Search(len(syms), func(i int) bool { return syms[i].Addr > a }) - 1
+	if last < 0 {
+		return kmem.Symbol{}, 0, false
+	}
+	first := last
+	for first > 0 && syms[first-1].Addr == syms[first].Addr {
+		first--
+	}
+	off = uint64(a - syms[first].Addr)
+	for i := first; i <= last; i++ {
+		// Labels of assembly and of the linker have no size: what follows may be theirs.
+		if size := m.sizes[i]; off == 0 || size == 0 || off < size {
+			return syms[i], off, true
+		}
+	}
+	return kmem.Symbol{}, 0, false
 }
 
 // showExported gives exported symbols capital letters, as /proc/kallsyms shows them
@@ -264,6 +304,17 @@ func (m *Module) showExported(syms []kmem.Symbol) {
 			syms[i].Type -= 'a' - 'A'
 		}
 	}
+}
+
+// ModuleAt is the module in whose memory an address is, or nil.
+func (k *Kernel) ModuleAt(a kmem.Addr) *Module {
+	mods, _ := k.Modules()
+	for _, m := range mods {
+		if m.holds(a) {
+			return m
+		}
+	}
+	return nil
 }
 
 func (m *Module) holds(a kmem.Addr) bool {

@@ -2,7 +2,6 @@ package value
 
 import (
 	"fmt"
-	"sort"
 
 	"kinspect/kmem"
 )
@@ -38,23 +37,8 @@ func (k *Kernel) SymbolAt(a kmem.Addr) (kmem.Symbol, uint64, bool) {
 			return s, off, true
 		}
 	}
-	mods, _ := k.Modules()
-	for _, m := range mods {
-		if !m.holds(a) {
-			continue
-		}
-		syms, err := m.symbols()
-		if err != nil {
-			return kmem.Symbol{}, 0, false
-		}
-		i := sort.Search(len(syms), func(i int) bool { return syms[i].Addr > a }) - 1
-		if i < 0 {
-			return kmem.Symbol{}, 0, false
-		}
-		for i > 0 && syms[i-1].Addr == syms[i].Addr {
-			i--
-		}
-		return syms[i], uint64(a - syms[i].Addr), true
+	if m := k.ModuleAt(a); m != nil {
+		return m.symbolAt(a)
 	}
 	return kmem.Symbol{}, 0, false
 }

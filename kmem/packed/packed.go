@@ -10,9 +10,11 @@ package packed
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -33,6 +35,7 @@ const (
 	// lying header costs no memory.
 	maxZstdWindow = 128 << 20
 	minZstdWindow = 8 << 20
+	largeWindow   = 16 << 20
 	maxZstdRatio  = 256
 	// maxXZDict bounds the dictionary of an xz file: xz -9 has 64 MiB.
 	maxXZDict = 128 << 20
@@ -55,6 +58,28 @@ var compressions = [...]compression{
 	{"xz", "xz -d", []byte("\xfd7zXZ\x00"), openXZ},
 }
 
+// InterruptedError says that somebody ended what takes long.
+type InterruptedError struct {
+	What string
+	Err  error // the context's
+}
+
+func (e *InterruptedError) Error() string { return e.What }
+
+// Unwrap is the context's error.
+func (e *InterruptedError) Unwrap() error { return e.Err }
+
+// Compressed names the tool that compressed a file which begins with magic, and how to undo it; "" where
+// none did.
+func Compressed(magic []byte) (name, tool string) {
+	for i := range compressions {
+		if c := &compressions[i]; bytes.HasPrefix(magic, c.magic) {
+			return c.name, c.tool
+		}
+	}
+	return "", ""
+}
+
 // Progress is told how many of a file's bytes have been unpacked, or how many bytes of its
 // memory have been searched.
 type Progress func(file string, done, size int64)
@@ -66,18 +91,32 @@ type Unpacked struct {
 }
 
 // Unpack unpacks a file, which begins with magic. It returns nil where it is none of the compressed ones.
-func Unpack(r io.ReaderAt, size int64, name string, magic []byte, progress Progress) (*Unpacked, error) {
+// Where ctx is done before the end, so is the unpacking, and nothing stays of it.
+func Unpack(ctx context.Context, r io.ReaderAt, size int64, name string, magic []byte, progress Progress) (*Unpacked, error) {
 	for i := range compressions {
 		c := &compressions[i]
 		if !bytes.HasPrefix(magic, c.magic) {
 			continue
 		}
+		inMem := int64(maxInMemory)
 		if c.name == "zstd" {
 			if out := unpackWhole(r, size, maxInMemory); out != nil {
 				return inMemory(out, name), nil
 			}
+			if zstdWindow(r, size) > largeWindow {
+				// The window takes more memory than the content may: that goes to the file at once. And the
+				// window is given back, else as much garbage may gather beside what is in use.
+				inMem = 0
+				defer debug.FreeOSMemory()
+			}
 		}
-		u, err := c.unpack(r, size, name, progress, maxInMemory, maxUnpacked)
+		u, err := c.unpack(ctx, r, size, name, progress, inMem, maxUnpacked)
+		if ctx.Err() != nil {
+			if err == nil && u.Closer != nil {
+				_ = u.Closer.Close()
+			}
+			return nil, &InterruptedError{name + ": interrupted while it was unpacked; nothing is left of that", ctx.Err()}
+		}
 		if err != nil {
 			return nil, &dump.FormatError{Source: name, What: err.Error()}
 		}
@@ -103,7 +142,7 @@ func (c *packedReader) ReadAt(p []byte, off int64) (int, error) {
 }
 
 // unpack unpacks to memory, or to a file where that takes more than inMem bytes.
-func (c *compression) unpack(r io.ReaderAt, size int64, name string, progress Progress, inMem, limit int64) (_ *Unpacked, err error) {
+func (c *compression) unpack(ctx context.Context, r io.ReaderAt, size int64, name string, progress Progress, inMem, limit int64) (_ *Unpacked, err error) {
 	count := &packedReader{ReaderAt: r}
 	content, err := c.open(count, size)
 	if err != nil {
@@ -118,6 +157,9 @@ func (c *compression) unpack(r io.ReaderAt, size int64, name string, progress Pr
 	}()
 	buf := make([]byte, 256<<10)
 	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		n, err := fill(content, buf)
 		if werr := out.write(buf[:n]); werr != nil {
 			return nil, fmt.Errorf("cannot unpack it: %w: set TMPDIR to a directory with room for it, or unpack it (%s) and open the result", werr, c.tool)
@@ -149,6 +191,16 @@ func fill(r io.Reader, buf []byte) (n int, err error) {
 		n += k
 	}
 	return n, err
+}
+
+// zstdWindow is the window that the first frame of a file claims, or 0.
+func zstdWindow(r io.ReaderAt, size int64) uint64 {
+	var h zstd.Header
+	head := make([]byte, min(size, zstd.HeaderMaxSize))
+	if n, _ := r.ReadAt(head, 0); h.Decode(head[:n]) != nil {
+		return 0
+	}
+	return h.WindowSize
 }
 
 func openZstd(r io.ReaderAt, size int64) (io.ReadCloser, error) {
@@ -193,7 +245,7 @@ func Zstd(r io.ReaderAt, size, limit int64) ([]byte, error) {
 	if out := unpackWhole(r, size, limit); out != nil {
 		return out, nil
 	}
-	u, err := compressions[0].unpack(r, size, "", nil, 2*limit, limit)
+	u, err := compressions[0].unpack(context.Background(), r, size, "", nil, 2*limit, limit)
 	if err != nil {
 		return nil, err
 	}

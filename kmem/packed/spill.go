@@ -3,6 +3,7 @@ package packed
 import (
 	"bytes"
 	"os"
+	"slices"
 
 	"kinspect/kmem/dump"
 )
@@ -12,9 +13,25 @@ type spill struct {
 	name  string // of the packed file
 	limit int64
 	size  int64
-	buf   []byte
+	buf   [][]byte // pieces of spillPiece bytes, so that what is there is never copied to make room
 	file  *os.File
 	path  string // to be removed, where that could not be done at once
+}
+
+const spillPiece = 1 << 20
+
+// keep appends b to what is in memory.
+func (s *spill) keep(b []byte) {
+	for len(b) > 0 {
+		last := len(s.buf) - 1
+		if last < 0 || len(s.buf[last]) == spillPiece {
+			s.buf = append(s.buf, make([]byte, 0, spillPiece))
+			last++
+		}
+		n := min(len(b), spillPiece-len(s.buf[last]))
+		s.buf[last] = append(s.buf[last], b[:n]...)
+		b = b[n:]
+	}
 }
 
 // write appends b. In the file, zeros become holes: a dump has many.
@@ -25,7 +42,7 @@ func (s *spill) write(b []byte) error {
 		}
 	}
 	if s.file == nil {
-		s.buf = append(s.buf, b...)
+		s.keep(b)
 		s.size += int64(len(b))
 		return nil
 	}
@@ -62,7 +79,13 @@ func (s *spill) create() error {
 	}
 	buf := s.buf
 	s.buf, s.size = nil, 0
-	return s.toFile(buf)
+	for i, piece := range buf {
+		if err := s.toFile(piece); err != nil {
+			return err
+		}
+		buf[i] = nil
+	}
+	return nil
 }
 
 // tempDir is a directory for large files: /tmp is often memory.
@@ -78,7 +101,7 @@ func tempDir() string {
 // finish hands out the content.
 func (s *spill) finish() (*Unpacked, error) {
 	if s.file == nil {
-		return inMemory(s.buf, s.name), nil
+		return inMemory(slices.Concat(s.buf...), s.name), nil
 	}
 	if err := s.file.Truncate(s.size); err != nil {
 		return nil, err

@@ -46,7 +46,8 @@ func (r *runner) writeFixture(ctx context.Context, g *guest, name, dir string) e
 	}
 	const at = "/tmp/fixture.kdump"
 	s := liveSubject{g}
-	a, err := s.ask(append([]string{"snapshot", "-o", at, "--", "eval"}, f.questions...)...)
+	// Tests make dumps of these: symbols and types are in memory, as in a kernel's.
+	a, err := s.ask(append([]string{"snapshot", "-o", at, "--format", "kdump-pages", "--", "eval"}, f.questions...)...)
 	if err != nil {
 		return err
 	}
