@@ -14,7 +14,7 @@ var addressFunctions = []Function{
 	{
 		Name: "ip_addresses", Signature: "ip_addresses([DEV or NETNS])", Topic: topicNet,
 		Doc:      "the IPv4 and IPv6 addresses of a device or of a namespace's, as `ip addr` shows them (in_device.ifa_list, inet6_dev.addr_list)",
-		Examples: []string{"ip_addresses() | map(.address)", "ip_addresses(netdev('lo')) | filter(.family == 'inet') | map(.prefix)"},
+		Examples: []string{"ip_addresses() | map(.address)", "ip_addresses('lo') | filter(.family == 'inet') | map(.prefix)"},
 		MaxArgs:  1, Args: []ArgKind{DeviceArg},
 		Call: func(c *Call) (any, error) {
 			devices, err := c.devices(0)
@@ -45,8 +45,8 @@ var addressFunctions = []Function{
 	},
 }
 
-// devices is a walk over the devices that an argument means: one, or those of a namespace, or of the
-// session's own. Its visitor may end it with value.Stop's error.
+// devices is a walk over the devices that an argument means: one, by name or as a struct, or those of a
+// namespace, or of the session's own. Its visitor may end it with value.Stop's error.
 func (c *Call) devices(i int) (func(visit func(knet.Device) error) error, error) {
 	s := c.Session
 	if s.stack == nil {
@@ -59,6 +59,16 @@ func (c *Call) devices(i int) (func(visit func(knet.Device) error) error, error)
 		}
 	}
 	nss, err := s.netnss(c.Arg(i))
+	if name, ok := c.Arg(i).(string); ok && name != "all" {
+		// Devices first: their names are what is typed most.
+		d, noDevice := s.deviceNamed(name)
+		if noDevice == nil {
+			return func(visit func(knet.Device) error) error { return unstop(visit(d)) }, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w; nor is it a network namespace: %w", noDevice, err)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -91,10 +101,22 @@ func unstop(err error) error {
 	return err
 }
 
-// device is an argument that is a network device.
+// deviceNamed is the device of that name in the session's namespace.
+func (s *Session) deviceNamed(name string) (knet.Device, error) {
+	ns, err := s.netns(nil)
+	if err != nil {
+		return knet.Device{}, err
+	}
+	return s.stack.Device(name, ns)
+}
+
+// device is an argument that is a network device, or names one of the session's namespace.
 func (c *Call) device(i int) (knet.Device, error) {
 	if c.Session.stack == nil {
 		return knet.Device{}, errNoStack
+	}
+	if name, ok := c.Arg(i).(string); ok {
+		return c.Session.deviceNamed(name)
 	}
 	v, ok := c.Arg(i).(value.Value)
 	if ok {
@@ -104,7 +126,7 @@ func (c *Call) device(i int) (knet.Device, error) {
 		}
 	}
 	if !ok {
-		return knet.Device{}, fmt.Errorf("the device has to be a struct net_device, as netdev('eth0') gives, not %s", describe(c.Arg(i)))
+		return knet.Device{}, fmt.Errorf("the device has to be a name, or a struct net_device as netdev('eth0', NETNS) gives it, not %s", describe(c.Arg(i)))
 	}
 	return c.Session.stack.DeviceAt(v)
 }

@@ -4,12 +4,12 @@ import (
 	"kinspect/expr/knet"
 )
 
-// linkFunction is a function of a struct net_device alone.
+// linkFunction is a function of one device alone.
 func linkFunction(name, doc, example string, call func(c *Call, d knet.Device) (any, error)) Function {
 	return Function{
 		Name: name, Signature: name + "(DEV)", Topic: topicNet, Doc: doc,
 		Examples: []string{example},
-		MinArgs:  1, MaxArgs: 1,
+		MinArgs:  1, MaxArgs: 1, Args: []ArgKind{DeviceArg},
 		Call: func(c *Call) (any, error) {
 			d, err := c.device(0)
 			if err != nil {
@@ -22,7 +22,7 @@ func linkFunction(name, doc, example string, call func(c *Call, d knet.Device) (
 
 var linkFunctions = []Function{
 	linkFunction("netdev_flags", "a device's flags as `ip link` names them (net_device.flags, .gflags, .state; dev_get_flags)",
-		"netdev_flags(netdev('lo'))", func(_ *Call, d knet.Device) (any, error) {
+		"netdev_flags('lo')", func(_ *Call, d knet.Device) (any, error) {
 			flags, err := d.Flags()
 			return words(flags), err
 		}),
@@ -62,7 +62,7 @@ var linkFunctions = []Function{
 			return adjacent(c, c.Session.stack.Lower, d)
 		}),
 	linkFunction("netdev_driver", "the driver of the hardware below a device, else the kind of a virtual one (device.driver, rtnl_link_ops.kind)",
-		"netdev_driver(netdev('bond0'))", func(c *Call, d knet.Device) (any, error) {
+		"netdev_driver('bond0')", func(c *Call, d knet.Device) (any, error) {
 			name, err := c.Session.stack.DriverName(d)
 			if name == "" {
 				return nil, err
@@ -74,7 +74,7 @@ var linkFunctions = []Function{
 	linkFunction("netdev_programs", "the XDP and TC programs of a device (net_device.xdp_state, .tcx_ingress, .tcx_egress; before 6.6 .miniq_ingress, .miniq_egress)",
 		"netdev_programs(netdev('lo'))", programs),
 	linkFunction("netdev_info", "a device's main facts in one map: flags, addresses, what is above and below, driver, queues, NAPI, programs",
-		"netdev_info(netdev('bond0')).flags", linkInfo),
+		"netdev_info('bond0').flags", linkInfo),
 }
 
 func adjacent(c *Call, list func(knet.Device) ([]knet.Adjacent, error), d knet.Device) (any, error) {

@@ -10,18 +10,18 @@ import (
 
 // netChecks compare the helpers of the network with the guest's own tools.
 var netChecks = []check{
-	{name: "links", at: netCaptures, run: perNamespace(checkLinks)},
-	{name: "ip-addresses", at: netCaptures, run: perNamespace(checkAddresses)},
-	{name: "neighbours", at: netCaptures, run: perNamespace(checkNeighbours)},
-	{name: "maddr", at: netCaptures, run: perNamespace(checkMulticast)},
-	{name: "qdiscs", at: netCaptures, run: perNamespace(checkQdiscs)},
-	{name: "sockets-inet", at: netCaptures, run: perNamespace(checkInetSockets)},
-	{name: "sockets-unix", at: netCaptures, run: perNamespace(checkUnixSockets)},
-	{name: "sockets-packet", at: netCaptures, run: perNamespace(checkPacketSockets)},
-	{name: "sockets-netlink", at: netCaptures, run: perNamespace(checkNetlinkSockets)},
-	{name: "ss", at: netCaptures, run: perNamespace(checkSS)},
-	{name: "sockstat", at: netCaptures, run: perNamespace(checkSockstat)},
-	{name: "net-scene", at: []string{"scenarios"}, run: checkNetScene},
+	{name: "links", at: netCaptures, first: true, run: perNamespace(checkLinks)},
+	{name: "ip-addresses", at: netCaptures, first: true, run: perNamespace(checkAddresses)},
+	{name: "neighbours", at: netCaptures, first: true, run: perNamespace(checkNeighbours)},
+	{name: "maddr", at: netCaptures, first: true, run: perNamespace(checkMulticast)},
+	{name: "qdiscs", at: netCaptures, first: true, run: perNamespace(checkQdiscs)},
+	{name: "sockets-inet", at: netCaptures, first: true, run: perNamespace(checkInetSockets)},
+	{name: "sockets-unix", at: netCaptures, first: true, run: perNamespace(checkUnixSockets)},
+	{name: "sockets-packet", at: netCaptures, first: true, run: perNamespace(checkPacketSockets)},
+	{name: "sockets-netlink", at: netCaptures, first: true, run: perNamespace(checkNetlinkSockets)},
+	{name: "ss", at: netCaptures, first: true, run: perNamespace(checkSS)},
+	{name: "sockstat", at: netCaptures, first: true, run: perNamespace(checkSockstat)},
+	{name: "net-scene", at: []string{"scenarios"}, first: true, run: checkNetScene},
 }
 
 var netCaptures = []string{"incident", "scenarios", "vmcore"}
