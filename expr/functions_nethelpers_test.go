@@ -43,9 +43,11 @@ func TestNetHelpers(t *testing.T) {
 		{"sockets([1])", "error: a kind of sockets has to be a string, not the number 1"},
 		{"socket_owners(netdev('lo'))", "error: socket_owners takes a struct sock or a struct socket, not struct net_device *"},
 		{"len(socket_owners((sockets('tcp') | find(.local_port == 7002)).sk))", "1"},
-		{"ip_addresses(netdev('sock0')) | map([.address, .prefix, .peer, .scope])",
+		{
+			"ip_addresses(netdev('sock0')) | map([.address, .prefix, .peer, .scope])",
 			`[` + "\n\t" + `["198.51.100.3", 32, nil, "link"],` + "\n\t" + `["198.51.100.1", 24, nil, "global"],` + "\n\t" +
-				`["203.0.113.1", 32, "203.0.113.9", "global"],` + "\n\t" + `["198.51.100.2", 24, nil, "global"],` + "\n]"},
+				`["203.0.113.1", 32, "203.0.113.9", "global"],` + "\n\t" + `["198.51.100.2", 24, nil, "global"],` + "\n]",
+		},
 		{"ip_addresses() | filter(.family == 'inet6' && .scope == 'global') | map(.address)", `["2001:db8:1::1", "2001:db8::1"]`},
 		{"(ip_addresses() | find(.address == '198.51.100.2')).flags", `["secondary", "permanent"]`},
 		{"neighbours(netdev('sock0')) | filter(.state == 'PERMANENT') | map([.address, .lladdr])", `[["198.51.100.77", "02:00:00:00:00:77"]]`},

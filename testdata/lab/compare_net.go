@@ -22,6 +22,7 @@ var netChecks = []check{
 	{name: "ss", at: netCaptures, first: true, run: perNamespace(checkSS)},
 	{name: "sockstat", at: netCaptures, first: true, run: perNamespace(checkSockstat)},
 	{name: "net-scene", at: []string{"scenarios"}, first: true, run: checkNetScene},
+	{name: "tcx", at: []string{"scenarios"}, on: "live", run: checkTCX},
 }
 
 var netCaptures = []string{"incident", "scenarios", "vmcore"}

@@ -43,7 +43,7 @@ func sockets(args []string) error {
 	for _, open := range []func() error{
 		tcpSockets, udpSockets, unixSockets, rawSockets, netlinkSocket,
 		func() error { return packetSockets(near.Index, far.Index, tapped.Index) },
-		func() error { return programs(near.Index, far.Index) },
+		func() error { return xdpProgram(far.Index) },
 	} {
 		if err := open(); err != nil {
 			return err
@@ -262,38 +262,50 @@ func packetSockets(near, far, tapped int) error {
 	return err
 }
 
-// programs attaches a BPF program that lets everything pass to XDP on one interface, and where the
-// kernel can (since 6.6) to TCX on the other, and stores their numbers, which no other tool in the guest
-// knows, in /tmp/programs.json.
-func programs(near, far int) error {
-	const xdpPass, tcxNext = 2, -1
-	const progXDP, progSchedCLS = 6, 3
-	const attachXDP, attachTCXIngress = 37, 46
-	ids := map[string]uint32{}
-	fd, id, err := loadReturn(progXDP, xdpPass)
+// xdpProgram attaches a BPF program that lets everything pass to XDP, and stores its number, which no
+// other tool in the guest knows, in /tmp/programs.json.
+func xdpProgram(index int) error {
+	const progXDP, attachXDP, pass = 6, 37, 2
+	fd, id, err := loadReturn(progXDP, pass)
 	if err != nil {
 		return fmt.Errorf("loading for XDP: %w", err)
 	}
 	const skbMode = 2 // XDP_FLAGS_SKB_MODE
-	if err := linkCreate(fd, far, attachXDP, skbMode); err != nil {
+	if err := linkCreate(fd, index, attachXDP, skbMode); err != nil {
 		return fmt.Errorf("attaching to XDP: %w", err)
 	}
-	ids["xdp"] = id
-	if fd, id, err = loadReturn(progSchedCLS, tcxNext); err != nil {
-		return fmt.Errorf("loading for TCX: %w", err)
-	}
-	switch err := linkCreate(fd, near, attachTCXIngress, 0); {
-	case errors.Is(err, unix.EINVAL): // before 6.6
-	case err != nil:
-		return fmt.Errorf("attaching to TCX: %w", err)
-	default:
-		ids["tcx"] = id
-	}
-	content, err := json.Marshal(ids)
+	content, err := json.Marshal(map[string]uint32{"xdp": id})
 	if err != nil {
 		return err
 	}
 	return os.WriteFile("/tmp/programs.json", content, 0o644)
+}
+
+// tcx attaches a program that has no opinion to TCX ingress of an interface until it is killed, and says
+// its number on stdout; before 6.6, which had no TCX, it says 0.
+func tcx(args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("want one interface, got %q", args)
+	}
+	iface, err := net.InterfaceByName(args[0])
+	if err != nil {
+		return err
+	}
+	const progSchedCLS, attachTCXIngress, next = 3, 46, -1
+	fd, id, err := loadReturn(progSchedCLS, next)
+	if err != nil {
+		return fmt.Errorf("loading for TCX: %w", err)
+	}
+	switch err := linkCreate(fd, iface.Index, attachTCXIngress, 0); {
+	case errors.Is(err, unix.EINVAL):
+		id = 0
+	case err != nil:
+		return fmt.Errorf("attaching to TCX: %w", err)
+	}
+	fmt.Fprintln(os.Stdout, id)
+	for {
+		time.Sleep(time.Hour)
+	}
 }
 
 func bpf(cmd int, attr unsafe.Pointer, size uintptr) (int, error) {
