@@ -12,10 +12,9 @@ import (
 	"kinspect/testdata/kernels"
 )
 
-// scenariosSession is a session on 6.12 after all of the lab's scenarios, of which the last one opens
-// sockets of every kind.
-func scenariosSession(t *testing.T) *Session {
-	img := kernels.OpenScenarios(t)
+// netSession is a session on 6.12 after the lab's scene that opens sockets of every kind.
+func netSession(t *testing.T) *Session {
+	img := kernels.OpenNet(t)
 	k := value.New(img, img)
 	return NewSession(k, knet.New(k, host.None{}), Options{})
 }
@@ -23,7 +22,7 @@ func scenariosSession(t *testing.T) *Session {
 // TestNetHelpers asks the helpers of the network; what they say of a whole kernel the lab compares with
 // the kernel's own tools.
 func TestNetHelpers(t *testing.T) {
-	cases(t, scenariosSession(t), [][2]string{
+	cases(t, netSession(t), [][2]string{
 		{"sockets('tcp') | filter(.state == 'LISTEN') | map(.local_port) | sort()", "[7001, 7002]"},
 		{"sockets('tcp') | filter(.rx_queue == 100) | map(.state)", `["ESTABLISHED"]`},
 		{"sockets('tcp') | filter(.remote_port == 7777) | map([.state, .inode, .owner])", `[["SYN_RECV", 0, []]]`},
@@ -71,7 +70,7 @@ func TestNetHelpers(t *testing.T) {
 
 // TestSocketTable looks at the two tables.
 func TestSocketTable(t *testing.T) {
-	s := scenariosSession(t)
+	s := netSession(t)
 	for expression, words := range map[string][]string{
 		"ss()":             {"Netid  State", "0.0.0.0:7001", "[::]:7002", "127.0.0.1:7003", `users:(("guest",pid=`},
 		"ss('all')":        {"SYN-RECV", "u_str", "/tmp/lab.sock", "p_raw", "(all):many0", "route:0", "0.0.0.0:99"},
@@ -106,7 +105,8 @@ func TestSocketTable(t *testing.T) {
 
 // TestCompleteRecord: the members of a socket complete as those of a struct do.
 func TestCompleteRecord(t *testing.T) {
-	s := scenariosSession(t)
+	s := netSession(t)
+	eval(s, "sockets('tcp') | map(.kind)") // completion has little time: symbols and types are read now
 	_, names, _ := completeAt(s, "sockets('tcp') | filter(.local_p¦")
 	if len(names) != 1 || names[0] != "local_port" {
 		t.Errorf("%q", names)

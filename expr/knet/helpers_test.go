@@ -84,9 +84,9 @@ func all(s *knet.Stack) (map[string]int, error) {
 	return counts, errors.Join(errs...)
 }
 
-// TestHelpers asks the snapshot of all scenarios, which has one of everything.
+// TestHelpers asks the snapshot of the scene that has one of everything.
 func TestHelpers(t *testing.T) {
-	img := kernels.OpenScenarios(t)
+	img := kernels.OpenNet(t)
 	counts, err := all(knet.New(value.New(img, img), host.None{}))
 	if err != nil {
 		t.Fatal(err)
@@ -104,7 +104,7 @@ func TestHelpers(t *testing.T) {
 // word of theirs, into that place's own address, into all ones, or at random. Whatever comes of it must
 // come soon, and must not be a panic.
 func TestHelpersDamaged(t *testing.T) {
-	img := kernels.OpenScenarios(t)
+	img := kernels.OpenNet(t)
 	mem := &spoiled{Reader: img, reads: map[kmem.Addr]int{}}
 	k := value.New(img, mem)
 	if _, err := all(knet.New(k, host.None{})); err != nil {
@@ -156,7 +156,7 @@ func TestHelpersDamaged(t *testing.T) {
 
 // TestCycle closes the lists that the helpers walk into circles: each walk must say so.
 func TestCycle(t *testing.T) {
-	img := kernels.OpenScenarios(t)
+	img := kernels.OpenNet(t)
 	mem := &spoiled{Reader: img}
 	k := value.New(img, mem)
 	fresh := func() (*knet.Stack, knet.NetNS) {

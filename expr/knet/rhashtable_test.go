@@ -41,7 +41,7 @@ func (m madeUp) ReadMem(addr kmem.Addr, buf []byte) error {
 // TestNestedTable puts the netlink sockets of a kernel into nested tables, as the kernel does where it
 // had no memory for a whole one, and finds the same.
 func TestNestedTable(t *testing.T) {
-	img := kernels.OpenScenarios(t)
+	img := kernels.OpenNet(t)
 	mem := madeUp{Reader: img, words: map[kmem.Addr]uint64{}, pages: map[kmem.Addr]bool{}}
 	k := value.New(img, mem)
 	sockets := func() (map[kmem.Addr]bool, error) {
