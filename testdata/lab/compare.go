@@ -19,13 +19,18 @@ type check struct {
 	on string
 	// series restricts it to one kernel, "5.10", or to all others, "!5.10".
 	series string
-	run    func(*subjectContext) error
+	// first asks a capture's first dump, and no other row of the same memory: many answers, and slow ones.
+	first bool
+	run   func(*subjectContext) error
 }
 
 // fits tells whether a check is for this subject.
 func (k check) fits(c *subjectContext) bool {
 	on := map[bool]string{true: "live", false: "dump"}[c.live()]
 	other, not := strings.CutPrefix(k.series, "!")
+	if k.first && strings.Contains(c.file, "/") {
+		return false
+	}
 	return contains(k.at, c.capture) && (k.on == "" || k.on == on) &&
 		(k.series == "" || (c.kernel.series == other) != not)
 }
@@ -83,7 +88,7 @@ func compare(c *subjectContext) (failures []error, passed int) {
 	if c.live() {
 		what = c.capture + " live"
 	}
-	list := append(slices.Clone(checks), commandCheckList()...)
+	list := slices.Concat(checks, netChecks, commandCheckList())
 	for _, k := range list {
 		if !k.fits(c) {
 			continue
