@@ -37,7 +37,7 @@ func TestNetHelpers(t *testing.T) {
 		{"sockets(['raw', 'icmp']) | map(.kind) | uniq()", `["raw", "icmp"]`},
 		{"sockets('packet') | filter(.fanout != nil) | map(.fanout.id)", "[42, 42]"},
 		{"sockets('tcp', 'all') | filter(.state == 'LISTEN') | len()", "2"},
-		{"first(sockets('netlink')).stat", `error: there is no "stat" here; did you mean state…`},
+		{"first(sockets('netlink')).stat", `error: there is no member "stat" here; did you mean state…`},
 		{"sockets('tpc')", `error: "tpc" is no kind of sockets: they are tcp, udp, …`},
 		{"sockets([1])", "error: a kind of sockets has to be a string, not the number 1"},
 		{"socket_owners(netdev('lo'))", "error: socket_owners takes a struct sock or a struct socket, not struct net_device *"},

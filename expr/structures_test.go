@@ -72,7 +72,7 @@ func TestRecords(t *testing.T) {
 		{"logs() | map(#['level'])", "[3, 6]"},
 		{"logs() | filter(.text contains 'tab') | map(.time > 12345)", "[true]"},
 		{"first(logs()).text", `"one\x0atwo"`},
-		{"first(logs()).txt", `error: it has no member "txt": there are time, level, text`},
+		{"first(logs()).txt", `error: there is no member "txt" here; did you mean text?`},
 		{"first(logs())", "[    1.234567] one\n[    1.234567] two"},
 		{"groupBy(logs(), .level) | keys()", `["3", "6"]`},
 	})
