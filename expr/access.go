@@ -21,7 +21,7 @@ func (s *Session) member(x any, name string, optional bool) (any, error) {
 			return nil, fmt.Errorf("the map has no key %s", value.Quote(name))
 		}
 		return v, nil
-	case *record:
+	case *lazyRecord:
 		return x.member(name)
 	case []any:
 		return nil, fmt.Errorf("a list has no member %s: map(.%s) makes a list of its elements' members", name, name)

@@ -28,7 +28,7 @@ func (c *completer) members(dot int, prefix string) []string {
 				add(k)
 			}
 		}
-	case *record:
+	case *lazyRecord:
 		for _, n := range v.names {
 			add(n)
 		}

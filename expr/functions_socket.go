@@ -231,7 +231,7 @@ var netlinkNames = []string{"portid", "dst_portid", "groups"}
 var packetNames = []string{"ethertype", "running", "fanout", "rx_ring", "tx_ring", "tp_packets", "tp_drops"}
 
 // socketRecord is a socket as a value of the language. Who owns it is looked up when it is asked for.
-func socketRecord(s *Session, k knet.Socket, o *owners) *record {
+func socketRecord(s *Session, k knet.Socket, o *owners) *lazyRecord {
 	names := socketNames
 	switch {
 	case k.Unix != nil:
@@ -241,7 +241,7 @@ func socketRecord(s *Session, k knet.Socket, o *owners) *record {
 	case k.Packet != nil:
 		names = slices.Concat(names, packetNames)
 	}
-	return &record{names: names, get: func(name string) (any, error) { return socketField(k, o, name) }}
+	return &lazyRecord{names: names, get: func(name string) (any, error) { return socketField(k, o, name) }}
 }
 
 func socketField(k knet.Socket, o *owners, name string) (any, error) {

@@ -28,7 +28,7 @@ var ssFunctions = []Function{
 
 // socketTable prints sockets in columns; in JSON it is a list of them.
 type socketTable struct {
-	rows []*record
+	rows []*lazyRecord
 	text [][]string
 }
 

@@ -8,16 +8,16 @@ import (
 	"kinspect/expr/value"
 )
 
-// record is a map whose values are made when somebody asks for them: what an element of a long
+// lazyRecord is a map whose values are made when somebody asks for them: what an element of a long
 // sequence would cost too much to hold whole. It has members as a map has, prints as one, and is one
 // in JSON.
-type record struct {
+type lazyRecord struct {
 	names []string
 	get   func(name string) (any, error)
 }
 
 // member is r.name.
-func (r *record) member(name string) (any, error) {
+func (r *lazyRecord) member(name string) (any, error) {
 	if !slices.Contains(r.names, name) {
 		err := fmt.Errorf("there is no %s here", value.Quote(name))
 		if near := btf.Near(name, r.names); len(near) > 0 {
@@ -29,7 +29,7 @@ func (r *record) member(name string) (any, error) {
 }
 
 // all is the record as a map. What could not be made is nil, and the error tells the first such part.
-func (r *record) all() (map[string]any, error) {
+func (r *lazyRecord) all() (map[string]any, error) {
 	var first error
 	out := make(map[string]any, len(r.names))
 	for _, n := range r.names {
@@ -43,7 +43,7 @@ func (r *record) all() (map[string]any, error) {
 }
 
 // Text implements [Printer].
-func (r *record) Text(f value.Format) (string, error) {
+func (r *lazyRecord) Text(f value.Format) (string, error) {
 	m, first := r.all()
 	text, err := briefText(m, f)
 	if first != nil {
@@ -53,7 +53,7 @@ func (r *record) Text(f value.Format) (string, error) {
 }
 
 // JSON implements [Printer].
-func (r *record) JSON() (any, error) {
+func (r *lazyRecord) JSON() (any, error) {
 	m, first := r.all()
 	j := jsonWriter{}
 	out := j.any(m)
