@@ -224,16 +224,54 @@ func (m tableMemory) ReadMem(addr Addr, buf []byte) error {
 		if err != nil {
 			return err
 		}
+		// Neighbours are mostly neighbours in physical memory, too: one read for all of them.
+		for run < uint64(len(buf)) && at+run > at {
+			next, more, err := m.t.translate(at + run)
+			if err != nil || next != phys+run {
+				break
+			}
+			run += more
+		}
 		n := int(min(run, uint64(len(buf))))
 		if err := m.t.phys(phys, buf[:n]); err != nil {
 			if f := AsFault(err); f != nil {
-				return &Fault{Addr: at, Len: uint64(len(buf)), Reason: f.Reason, Detail: f.Detail}
+				done := uint64(0)
+				if f.Addr-phys < uint64(n) {
+					done = f.Addr - phys
+				}
+				return &Fault{Addr: at + done, Len: uint64(len(buf)) - done, Reason: f.Reason, Detail: f.Detail}
 			}
 			return err
 		}
 		buf, at = buf[n:], at+uint64(n)
 	}
 	return nil
+}
+
+// mappedAs implements [mapReader]. What cannot be read of the tables maps nothing.
+func (m tableMemory) mappedAs(addr Addr) (mapping, uint64) {
+	t, at := m.t, uint64(addr)
+	table, can := t.root, mappedText
+	for i := len(ptLevels) - t.levels; i < len(ptLevels); i++ {
+		shift := ptLevels[i].shift
+		left := 1<<shift - at&(1<<shift-1)
+		var raw [8]byte
+		if !t.canonical(at) || t.phys(table+at>>shift%(1<<tableBits)*8, raw[:]) != nil {
+			return mappedNot, left
+		}
+		entry := le64(raw[:])
+		if entry&ptePresent == 0 {
+			return mappedNot, left
+		}
+		if entry&entryNX != 0 {
+			can = mappedData
+		}
+		if shift == pageShift || entry&ptePSE != 0 {
+			return can, left
+		}
+		table = entry & t.physMask
+	}
+	return mappedNot, PageSize
 }
 
 // entryAt is an entry of a table that is in memory.

@@ -15,8 +15,12 @@ type kallsymsPlaces struct {
 	hasBase      bool
 	wholeAddrs   bool // offsets is kallsyms_addresses
 	stext        Addr // what the symbol _stext must decode to
+	indexed      bool // only with seqs_of_names
 	noStext      bool // that is not known: linux_banner must decode to a banner
 }
+
+// errNotIndexed is the error of tables without seqs_of_names where only others are wanted.
+var errNotIndexed = fmt.Errorf("%w: names have no sorted index", ErrBadKallsyms)
 
 func openKallsyms(r Reader, p kallsymsPlaces) (*Kallsyms, error) {
 	n, err := ReadUint32(r, p.numSyms)
@@ -43,10 +47,13 @@ func openKallsyms(r Reader, p kallsymsPlaces) (*Kallsyms, error) {
 		return nil, err
 	}
 	k.whole = make([]atomic.Bool, len(k.markers)-1)
+	k.openSeqs(p)
+	if p.indexed && k.seqs == nil {
+		return nil, errNotIndexed
+	}
 	if err := k.openAddresses(p); err != nil {
 		return nil, err
 	}
-	k.openSeqs(p)
 	k.places = p
 	return k, nil
 }

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"kinspect/kmem/dump"
 	"kinspect/kmem/dumptest"
 	"kinspect/kmem/kdump"
 )
@@ -103,8 +106,12 @@ func FuzzFlatFile(f *testing.F) {
 	f.Add(dumptest.Flatten(k.bytes(f), 1000)[4096:])
 	elf := testCore{loads: []testLoad{{data: []byte("memory")}}}
 	f.Add(dumptest.Flatten(elf.bytes(), 50)[4096:])
+	elf = testCore{loads: []testLoad{{data: dumptest.Pages(4)}}}
+	f.Add(dumptest.Flatten(elf.bytes(), 6000)[4096:])
+	path := filepath.Join(f.TempDir(), "flat")
 	f.Fuzz(func(t *testing.T, records []byte) {
-		img, err := openBytes(append(dumptest.FlatHead(), records...))
+		file := append(dumptest.FlatHead(), records...)
+		img, err := openBytes(file)
 		if err != nil {
 			if strings.ContainsAny(err.Error(), "\n\x1b") {
 				t.Errorf("error %q is not one clean line", err)
@@ -113,5 +120,48 @@ func FuzzFlatFile(f *testing.F) {
 		}
 		readAnything(t, img)
 		scanAnything(t, img)
+		if img.noPhys() {
+			return
+		}
+		if _, ok := img.phys.(*dump.Space); !ok {
+			return // nothing else is mapped
+		}
+		if err := os.WriteFile(path, file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		disk, err := Open(path)
+		if err != nil {
+			t.Fatalf("on disk: %v", err)
+		}
+		defer disk.Close()
+		if a, b := scanSums(t, img), scanSums(t, disk); a != b {
+			t.Errorf("in memory %v, and on disk, where it is mapped, %v", a, b)
+		}
 	})
+}
+
+// scanSum is what a scan read and what it could not.
+type scanSum struct{ read, failed, sum uint64 }
+
+// scanSums sums up a scan of the first MiB: by each byte and its address, however it came in pieces.
+func scanSums(t *testing.T, img *Image) (all scanSum) {
+	t.Helper()
+	const most = 1 << 20
+	stats, err := Scan(context.Background(), img, nil, func(p ScanPiece) scanSum {
+		s := scanSum{read: p.Size}
+		for i, b := range p.Data {
+			s.sum += (p.Addr + uint64(i) + 1) * uint64(b)
+		}
+		return s
+	}, func(s scanSum) bool {
+		all.read, all.sum = all.read+s.read, all.sum+s.sum
+		return all.read < most
+	})
+	if err != nil || all.read >= most {
+		return scanSum{}
+	}
+	for _, n := range stats.Failed {
+		all.failed += n
+	}
+	return all
 }

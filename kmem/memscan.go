@@ -19,8 +19,9 @@ const (
 	// maxMemoryScan bounds the pass, in bytes that the file holds. A dump of more is
 	// filtered, as a rule, to much less.
 	maxMemoryScan = 256 << 30
-	// scanChunk is read at a time.
+	// scanChunk is looked at at a time, and scanCopy of it read where it cannot be seen in the file.
 	scanChunk = 1 << 20
+	scanCopy  = 64 << 10
 )
 
 // memoryScan is one pass.
@@ -55,7 +56,9 @@ func (s *memoryScan) run() {
 		}
 	}
 	work := func() {
-		buf := make([]byte, scanChunk)
+		buf := make([]byte, scanCopy)
+		mapped := newMappedMemory(s.img.phys)
+		defer mapped.close()
 		for {
 			s.mu.Lock()
 			c, ok := next()
@@ -69,7 +72,7 @@ func (s *memoryScan) run() {
 			if !ok || s.ctx.Err() != nil {
 				return
 			}
-			s.chunk(c, buf[:c.size])
+			s.chunk(c, mapped, buf)
 		}
 	}
 	var wg sync.WaitGroup
@@ -92,7 +95,7 @@ func (s *memoryScan) chunks() iter.Seq[physChunk] {
 			}
 			end := span.Addr + span.Size // a span of less than a page has no whole one
 			if end < span.Addr {
-				end = 1<<64 - PageSize
+				end = 1<<64 - PageSize // the last page may reach the end of the addresses
 			}
 			end &^= PageSize - 1
 			for at < end {
@@ -129,15 +132,30 @@ func (img *Image) holeAt(addr uint64) uint64 {
 }
 
 // chunk looks at one range; pages that cannot be read are left out.
-func (s *memoryScan) chunk(c physChunk, buf []byte) {
-	if s.img.readPhys(c.addr, buf) == nil {
-		s.look(c.addr, buf)
+func (s *memoryScan) chunk(c physChunk, mapped *mappedMemory, buf []byte) {
+	for c.size > 0 {
+		whole := 0 // whole pages
+		if mapped.look(dump.Span{Addr: c.addr, Size: uint64(c.size)}, func(data []byte) {
+			whole = len(data) &^ (PageSize - 1)
+			s.look(c.addr, data[:whole])
+		}) == 0 || whole == 0 {
+			whole = min(c.size, len(buf))
+			s.copy(c.addr, buf[:whole])
+		}
+		c.addr, c.size = c.addr+uint64(whole), c.size-whole
+	}
+}
+
+// copy looks at a copy of a range.
+func (s *memoryScan) copy(addr uint64, buf []byte) {
+	if s.img.readPhys(addr, buf) == nil {
+		s.look(addr, buf)
 		return
 	}
 	for at := 0; at < len(buf); at += PageSize {
 		page := buf[at : at+PageSize]
-		if s.img.readPhys(c.addr+uint64(at), page) == nil {
-			s.look(c.addr+uint64(at), page)
+		if s.img.readPhys(addr+uint64(at), page) == nil {
+			s.look(addr+uint64(at), page)
 		}
 	}
 }

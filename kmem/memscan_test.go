@@ -360,29 +360,36 @@ func BenchmarkSearchKernel(b *testing.B) {
 	}
 }
 
-// Segments that no whole page lies in are passed by, and none is taken for one that ends where the
-// addresses do.
-func TestMemoryChunks(t *testing.T) {
-	for name, c := range map[string]struct {
-		load testLoad
-		want []physChunk
+// Memory that has no whole page is passed by, and not taken for all that there is up to the end of addresses.
+func TestMemoryScanChunks(t *testing.T) {
+	const last = ^uint64(0)
+	for _, tt := range []struct {
+		start, last uint64
+		want        string
 	}{
-		"within a page":      {testLoad{paddr: 0x1010, data: ramp(16)}, nil},
-		"over a border":      {testLoad{paddr: 0x1ff0, data: ramp(32)}, nil},
-		"in the last page":   {testLoad{paddr: ^uint64(0) - 31, data: ramp(16)}, nil},
-		"whole":              {testLoad{paddr: 0x1000, data: ramp(2 * PageSize)}, []physChunk{{0x1000, 2 * PageSize}}},
-		"not from its start": {testLoad{paddr: 0x1010, data: ramp(2 * PageSize)}, []physChunk{{0x2000, PageSize}}},
+		{0, PageSize - 1, "[{0 4096}]"},
+		{0, PageSize - 2, "[]"},
+		{0x2a, 0x53, "[]"},
+		{0x800, 0x17ff, "[]"},
+		{0x800, 0x27ff, "[{4096 4096}]"},
+		{PageSize - 1, PageSize, "[]"},
+		{scanChunk - PageSize, scanChunk + 2*PageSize + 5, fmt.Sprintf("[{%d 4096} {%d 8192}]", scanChunk-PageSize, scanChunk)},
+		{last - 99, last, "[]"},
+		{last - 2*PageSize, last - 1, fmt.Sprintf("[{%d 4096}]", last-2*PageSize+1)},
+		{last - 3*PageSize + 1, last, fmt.Sprintf("[{%d 8192}]", last-3*PageSize+1)},
 	} {
-		c.load.vaddr = testKernel
-		img := (&testCore{loads: []testLoad{c.load}}).open(t)
+		size := tt.last - tt.start + 1
+		f := dump.NewFile(bytes.NewReader(make([]byte, size)), int64(size), "test", false)
+		img := &Image{phys: &dump.Space{File: f, Segments: dump.Segments{{Start: tt.start, Last: tt.last}}, Physical: true}}
+		s := memoryScan{img: img}
 		var got []physChunk
-		for chunk := range (&memoryScan{img: img}).chunks() {
-			if got = append(got, chunk); len(got) > 3 {
+		for c := range s.chunks() {
+			if got = append(got, c); len(got) > 5 {
 				break
 			}
 		}
-		if !slices.Equal(got, c.want) {
-			t.Errorf("%s: %#x, want %#x", name, got, c.want)
+		if fmt.Sprint(got) != tt.want && !(len(got) == 0 && tt.want == "[]") {
+			t.Errorf("%#x to %#x: %v, want %s", tt.start, tt.last, got, tt.want)
 		}
 	}
 }

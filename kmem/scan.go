@@ -5,7 +5,6 @@ import (
 	"errors"
 	"iter"
 	"runtime"
-	"runtime/debug"
 	"sync"
 
 	"kinspect/kmem/dump"
@@ -17,8 +16,9 @@ const (
 	scanUnit = 256 << 10
 	// maxScanWorkers bounds the goroutines, and with them the memory: 16 MiB.
 	maxScanWorkers = 32
-	// minMapped is the least that is worth mapping, in bytes.
-	minMapped = 64 << 10
+	// scanMapped is how much a goroutine takes at a time where the file is mapped and no buffer needed: what
+	// it costs to go from one part of a file to another is then seldom paid.
+	scanMapped = 2 << 20
 	// maxScanSpans bounds the ranges of a unit.
 	maxScanSpans = scanUnit / PageSize
 )
@@ -77,6 +77,10 @@ func Scan[T any](ctx context.Context, img *Image, progress Progress, look func(S
 			s.stats.Failed[dump.Failed] += want - s.all
 		}
 	}
+	s.room = scanUnit
+	if m := s.mapped(); m != nil {
+		s.room = scanMapped
+	}
 	next, stop := iter.Pull(s.spans(nil))
 	defer stop()
 	s.next = next
@@ -98,7 +102,8 @@ type scan[T any] struct {
 	progress Progress
 	look     func(ScanPiece) T
 	take     func(T) bool
-	ahead    int // how many units may be taken before the oldest is done
+	ahead    int    // how many units may be taken before the oldest is done
+	room     uint64 // bytes of a unit
 
 	mu     sync.Mutex
 	turn   sync.Cond // taken grew, or ended was set
@@ -147,6 +152,17 @@ func (img *Image) physSpans(gap func(error, uint64)) iter.Seq[dump.Span] {
 	}
 }
 
+// mapped is the memory as it lies in the file, nil where it does not.
+func (s *scan[T]) mapped() *mappedMemory {
+	switch {
+	case s.img.saved != nil:
+		return nil
+	case s.stats.Virtual:
+		return newMappedMemory(s.img.virt)
+	}
+	return newMappedMemory(s.img.phys)
+}
+
 // unit takes the next spans, and tells their number; none where all is done.
 func (s *scan[T]) unit(spans []dump.Span) (int, []dump.Span) {
 	s.mu.Lock()
@@ -158,7 +174,7 @@ func (s *scan[T]) unit(spans []dump.Span) (int, []dump.Span) {
 		s.end()
 	}
 	spans = spans[:0]
-	for room := uint64(scanUnit); !s.ended && room > 0 && len(spans) < maxScanSpans; {
+	for room := s.room; !s.ended && room > 0 && len(spans) < maxScanSpans; {
 		if s.rest.Size == 0 {
 			var ok bool
 			if s.rest, ok = s.next(); !ok {
@@ -183,7 +199,8 @@ func (s *scan[T]) end() {
 
 // work reads units until there are no more.
 func (s *scan[T]) work() {
-	w := scanWorker[T]{scan: s, buf: make([]byte, scanUnit)}
+	w := scanWorker[T]{scan: s, buf: make([]byte, scanUnit), mapped: s.mapped()}
+	defer w.mapped.close()
 	if bulk, ok := s.img.phys.(dump.Bulk); ok && !s.stats.Virtual {
 		w.bulk = bulk.NewBulkReader()
 	}
@@ -201,7 +218,7 @@ func (s *scan[T]) work() {
 			w.readBulk(spans)
 		} else {
 			for _, span := range spans {
-				w.read(span, w.buf)
+				w.span(span)
 			}
 		}
 		s.deliver(n, w.out)
@@ -244,6 +261,7 @@ func (s *scan[T]) deliver(n int, out scanned[T]) {
 type scanWorker[T any] struct {
 	scan   *scan[T]
 	buf    []byte
+	mapped *mappedMemory // nil where all has to be read
 	bulk   dump.BulkReader
 	states [maxScanSpans]dump.PageState
 	out    scanned[T]
@@ -279,11 +297,20 @@ func (w *scanWorker[T]) readBulk(spans []dump.Span) {
 	}
 }
 
+// span looks at a span: where it is in the file, and at a copy of what is not there in one piece.
+func (w *scanWorker[T]) span(span dump.Span) {
+	for span.Size > 0 {
+		n := w.mapped.look(span, func(data []byte) { w.piece(span.Addr, uint64(len(data)), data) })
+		if n == 0 {
+			n = min(span.Size, scanUnit)
+			w.read(dump.Span{Addr: span.Addr, Size: n}, w.buf)
+		}
+		span.Addr, span.Size = span.Addr+n, span.Size-n
+	}
+}
+
 // read reads a span that fits into buf: at once, or page by page where that fails.
 func (w *scanWorker[T]) read(span dump.Span, buf []byte) {
-	if w.readMapped(span) {
-		return
-	}
 	buf = buf[:span.Size]
 	if w.readAt(span.Addr, buf) == nil {
 		w.piece(span.Addr, span.Size, buf)
@@ -299,38 +326,6 @@ func (w *scanWorker[T]) read(span dump.Span, buf []byte) {
 		}
 		buf, addr = buf[n:], addr+n
 	}
-}
-
-// readMapped looks at a span where it is in the file, without a copy: twice as fast where nothing has to be
-// unpacked. It reports whether it could.
-func (w *scanWorker[T]) readMapped(span dump.Span) (ok bool) {
-	space, _ := w.scan.img.phys.(*dump.Space)
-	if w.scan.stats.Virtual {
-		space = w.scan.img.virt
-	}
-	if space == nil || w.scan.img.saved != nil || span.Size < minMapped {
-		return false
-	}
-	seg := space.Segments.Find(span.Addr)
-	if seg == nil || seg.Kind != dump.InFile || seg.Last-span.Addr < span.Size-1 {
-		return false
-	}
-	data, unmap := space.File.Window(seg.Off+(span.Addr-seg.Start), int(span.Size))
-	if data == nil {
-		return false
-	}
-	defer unmap()
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if r := recover(); r != nil {
-			if _, fault := r.(interface{ Addr() uintptr }); !fault {
-				panic(r)
-			}
-			ok = false // the file was cut, or its disk failed: read tells where
-		}
-	}()
-	w.piece(span.Addr, span.Size, data)
-	return true
 }
 
 func (w *scanWorker[T]) readAt(addr uint64, buf []byte) error {

@@ -316,3 +316,90 @@ func TestScanMapped(t *testing.T) {
 		t.Errorf("%d bytes were cut off, and the scan says %+v", want, stats)
 	}
 }
+
+// A flattened ELF core on disk is looked at where its records lie, whatever their size, and later records
+// that overlap others count there, too.
+func TestScanMappedFlattened(t *testing.T) {
+	ram := dumptest.Pages(1500) // several units
+	c := testCore{loads: []testLoad{{data: ram[:1000*PageSize]}, {paddr: 2000 * PageSize, data: ram[1000*PageSize:]}}}
+	file := c.bytes()
+	again := bytes.Clone(file)
+	var later []byte
+	for i, at := range []int{len(file) / 2, len(file)/2 + 3*PageSize, len(file) - 5*PageSize, 700_000} {
+		part := again[at : at+PageSize+100*i+1]
+		for j := range part {
+			part[j] ^= 0x5a
+		}
+		later = append(later, dumptest.FlatRec(at, part)...)
+	}
+	want := again[len(again)-len(ram):]
+	for _, size := range []int{777, 4096, 5000, 65536, 1 << 20, len(file)} {
+		flat := dumptest.Flatten(file, size)
+		flat = append(append(flat[:len(flat)-len(dumptest.FlatEnd())], later...), dumptest.FlatEnd()...)
+		path := filepath.Join(t.TempDir(), "flat")
+		if err := os.WriteFile(path, flat, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		img, err := Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages, stats := scanAll(t, img)
+		if !stats.AllRead() || stats.Read != uint64(len(ram)) {
+			t.Errorf("records of %d bytes: %+v", size, stats)
+		}
+		got := make([]byte, 0, len(ram))
+		for page := range 1000 {
+			got = append(got, piecesOf(pages, uint64(page)*PageSize)...)
+		}
+		for page := range 500 {
+			got = append(got, piecesOf(pages, uint64(2000+page)*PageSize)...)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("records of %d bytes: memory differs", size)
+		}
+		_ = img.Close()
+	}
+}
+
+// piecesOf puts a page together that came in pieces.
+func piecesOf(pages map[uint64][]byte, page uint64) []byte {
+	var out []byte
+	for at := page; at < page+PageSize; {
+		part := pages[at]
+		if len(part) == 0 {
+			return out
+		}
+		out, at = append(out, part...), at+uint64(len(part))
+	}
+	return out
+}
+
+// A flattened file that was cut after it was opened is told as cut, not as a crash; what its records say
+// anew is not believed beyond what is there.
+func TestScanMappedFlattenedCut(t *testing.T) {
+	ram := dumptest.Pages(1200)
+	flat := dumptest.Flatten((&testCore{loads: []testLoad{{data: ram}}}).bytes(), 65536)
+	path := filepath.Join(t.TempDir(), "flat")
+	if err := os.WriteFile(path, flat, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	img, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer img.Close()
+	const cut = 300 * PageSize
+	if err := os.Truncate(path, int64(len(flat)-cut)); err != nil {
+		t.Fatal(err)
+	}
+	pages, stats := scanAll(t, img)
+	if failed := stats.Failed[Truncated]; failed < cut-2*65536 || failed > cut+2*65536 || stats.Read+failed != uint64(len(ram)) {
+		t.Errorf("%d bytes were cut off, and the scan says %+v", cut, stats)
+	}
+	for page := range 800 {
+		if !bytes.Equal(piecesOf(pages, uint64(page)*PageSize), ram[page*PageSize:][:PageSize]) {
+			t.Fatalf("page %d differs", page)
+		}
+	}
+}

@@ -46,6 +46,9 @@ func Find(ctx context.Context, k *value.Kernel, img *kmem.Image, p Pattern, o Op
 		s.hits, a.More = s.hits[:limit], true
 	}
 	a.Interrupted = interrupted
+	if len(s.hits) == 0 {
+		return a, nil
+	}
 	w := newWhere(k, img, stats.Virtual)
 	a.addrs = s.hits
 	a.hit = func(addr uint64) Hit {

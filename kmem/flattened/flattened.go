@@ -155,21 +155,25 @@ func Open(r io.ReaderAt, size int64, name string) (*File, error) {
 	return f, nil
 }
 
-// headReader reads the heads of records, one behind the other: by themselves where
-// records are large, else with what lies between them.
+// headReader reads the heads of records, one behind the other: by themselves, or with what lies between
+// them where records are small.
 type headReader struct {
 	r      io.ReaderAt
 	at     uint64 // the window's offset
 	window []byte
+	last   uint64 // the head that was read last
 	buf    []byte
 }
 
 // next returns the head at an offset, which is beyond the last one's; nil where the file ends.
 func (h *headReader) next(at uint64) ([]byte, error) {
-	const near, large = 32 << 10, 256 << 10
-	if at+recordSize > h.at+uint64(len(h.window)) {
+	// To copy what lies between two heads costs more than another call where it is more than near.
+	const near, large = 4 << 10, 64 << 10
+	step := at - h.last
+	h.last = at
+	if at < h.at || at+recordSize > h.at+uint64(len(h.window)) {
 		size := recordSize
-		if at-h.at < uint64(len(h.window))+near {
+		if step <= near {
 			size = large
 		}
 		if h.buf == nil {
@@ -279,11 +283,7 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 		if off < 0 || at >= f.end {
 			return done, io.EOF
 		}
-		i := sort.Search(len(f.groups), func(i int) bool { return f.groups[i].end > at })
-		if i == len(f.groups) || f.groups[i].start > at {
-			return done, &holeError{off: at, cut: f.cut}
-		}
-		n, err := f.readGroup(&f.groups[i], p[done:], at)
+		n, err := f.readPiece(p[done:], at)
 		done += n
 		if err != nil {
 			return done, err
@@ -301,26 +301,49 @@ func (f *File) DataAt(off uint64) (start, end uint64) {
 	return max(off, f.groups[i].start), f.groups[i].end
 }
 
-// readGroup reads from one record of the group, which holds the offset at.
-func (f *File) readGroup(g *group, p []byte, at uint64) (int, error) {
-	recs, err := f.records(g)
+// readPiece reads from the record that holds the offset at.
+func (f *File) readPiece(p []byte, at uint64) (int, error) {
+	data, run, err := f.PieceAt(at)
 	if err != nil {
 		return 0, err
 	}
-	in := at - g.start + g.skip // within the records
-	i := sort.Search(len(recs), func(i int) bool { return recs[i].start > in })
-	if i == 0 || i == len(recs) {
-		return 0, &holeError{off: at, cut: f.cut} // the file changed under us
-	}
-	rec := &recs[i-1]
-	n := min(uint64(len(p)), recs[i].start-in, g.end-at)
-	got, err := f.r.ReadAt(p[:n], int64(rec.data+(in-rec.start)))
+	n := min(uint64(len(p)), run)
+	got, err := f.r.ReadAt(p[:n], int64(data))
 	if got == int(n) {
 		err = nil
 	} else if err == nil {
 		err = io.ErrUnexpectedEOF
 	}
 	return got, err
+}
+
+// place is where in the flattened file the offset at lies, which the group holds, and how many bytes from
+// there on are the same record's.
+func (f *File) place(g *group, at uint64) (data, n uint64, err error) {
+	recs, err := f.records(g)
+	if err != nil {
+		return 0, 0, err
+	}
+	in := at - g.start + g.skip // within the records
+	i := sort.Search(len(recs), func(i int) bool { return recs[i].start > in })
+	if i == 0 || i == len(recs) {
+		return 0, 0, &holeError{off: at, cut: f.cut} // the file changed under us
+	}
+	rec := &recs[i-1]
+	return rec.data + (in - rec.start), min(recs[i].start-in, g.end-at), nil
+}
+
+// Whole is the flattened file.
+func (f *File) Whole() io.ReaderAt { return f.r }
+
+// PieceAt is where in the flattened file an offset of the file inside lies, and how many bytes from there on are
+// the same record's. Offsets that no record holds are a *holeError.
+func (f *File) PieceAt(off uint64) (at, n uint64, err error) {
+	i := sort.Search(len(f.groups), func(i int) bool { return f.groups[i].end > off })
+	if i == len(f.groups) || f.groups[i].start > off {
+		return 0, 0, &holeError{off: off, cut: f.cut}
+	}
+	return f.place(&f.groups[i], off)
 }
 
 var errChanged = errors.New("the flattened file has changed since it was opened")

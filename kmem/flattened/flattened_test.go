@@ -21,6 +21,36 @@ func openFlatBytes(t testing.TB, b []byte) *File {
 	return f
 }
 
+// throughPieces reads the file inside where its pieces lie in the whole, and checks them; '.' is a hole.
+func throughPieces(t testing.TB, f *File, whole []byte) string {
+	t.Helper()
+	var out []byte
+	for off := uint64(0); off < f.end; {
+		at, n, err := f.PieceAt(off)
+		if err != nil {
+			var h *holeError
+			if !errors.As(err, &h) || h.off != off || errors.Is(err, io.ErrUnexpectedEOF) != f.cut {
+				t.Fatalf("at %d: error %v", off, err)
+			}
+			out = append(out, '.')
+			off++
+			continue
+		}
+		if n == 0 || n > f.end-off || at > uint64(len(whole)) || n > uint64(len(whole))-at {
+			t.Fatalf("at %d: %d bytes at %d of %d", off, n, at, len(whole))
+		}
+		// Each byte of a piece begins one that ends where it does.
+		for i := range n {
+			if a, m, err := f.PieceAt(off + i); a != at+i || m != n-i || err != nil {
+				t.Fatalf("at %d, of a piece of %d bytes at %d: %d bytes at %d, %v", off+i, n, at, m, a, err)
+			}
+		}
+		out = append(out, whole[at:at+n]...)
+		off += n
+	}
+	return string(out)
+}
+
 func TestFlatFile(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -66,10 +96,32 @@ func TestFlatFile(t *testing.T) {
 					}
 				}
 			}
+			if got := throughPieces(t, f, tt.file); got != tt.want {
+				t.Errorf("in pieces: %q", got)
+			}
 			if n, err := f.ReadAt(make([]byte, 3), int64(len(tt.want))); n != 0 || err != io.EOF {
 				t.Errorf("behind the end: %d, %v", n, err)
 			}
 		})
+	}
+}
+
+// A file that is not what it was when its heads were read has pieces nowhere, or where it is not read beyond
+// its end: whoever maps it is told.
+func TestFlatChanged(t *testing.T) {
+	file := flatJoin(dumptest.FlatRec(0, []byte("hello")), dumptest.FlatRec(5, []byte("world")), dumptest.FlatEnd())
+	for _, size := range []uint64{0, 1, 4, 6, 1 << 40, 1<<63 - 5000, 1 << 63, 1<<64 - 1} {
+		changed := bytes.Clone(file)
+		f := openFlatBytes(t, changed)
+		for i := range 8 {
+			changed[4096+8+i] = byte(size >> (56 - 8*i))
+		}
+		for off := range uint64(10) {
+			at, n, err := f.PieceAt(off)
+			if err == nil && (n == 0 || n > 10-off || at < 4096+16) {
+				t.Errorf("a record of %d bytes, offset %d: %d bytes at %d", size, off, n, at)
+			}
+		}
 	}
 }
 
@@ -157,6 +209,12 @@ func FuzzFlat(f *testing.F) {
 		}
 		if flat.end < uint64(len(want)) {
 			t.Fatalf("%d bytes, want %d", flat.end, len(want))
+		}
+		through := throughPieces(t, flat, file)
+		for i, b := range []byte(through[:len(want)]) {
+			if known[i] && b != want[i] || !known[i] && b != '.' {
+				t.Fatalf("at %d, in pieces: %d, want %d (known %v)", i, b, want[i], known[i])
+			}
 		}
 		for from := 0; from < len(want); from++ {
 			got := make([]byte, min(33, len(want)-from))

@@ -109,7 +109,9 @@ func (s *stream) fast(t *tables) (done bool, err error) {
 		if length > len(dst)-out {
 			return false, ErrTooLong
 		}
-		match.Copy(dst, out, length, back)
+		if !match.Short(dst, out, length, back) {
+			match.Copy(dst, out, length, back)
+		}
 		out += length
 	}
 	s.in, s.out, s.bits, s.n = in, out, bits, uint(n)

@@ -131,7 +131,9 @@ func Decompress(dst, src []byte) (int, error) {
 		if length > len(dst)-out {
 			return 0, ErrTooLong
 		}
-		match.Copy(dst, out, length, back)
+		if !match.Short(dst, out, length, back) {
+			match.Copy(dst, out, length, back)
+		}
 		out, before = out+length, next
 		if next == 0 {
 			continue

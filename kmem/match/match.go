@@ -6,6 +6,18 @@ import "encoding/binary"
 // margin is how many bytes behind a match may be written: two words.
 const margin = 16
 
+// Short is [Copy] for most matches: it reports whether it has copied one that is short and not of the last few
+// bytes. The compiler puts it where it is called, which saves the call.
+func Short(dst []byte, out, length, back int) bool {
+	if back < 8 || length > 16 || len(dst)-out < margin {
+		return false
+	}
+	from, to := dst[out-back:], dst[out:]
+	*(*[8]byte)(to) = *(*[8]byte)(from)
+	*(*[8]byte)(to[8:]) = *(*[8]byte)(from[8:])
+	return true
+}
+
 // Copy copies length bytes to dst[out], from back bytes before it on, as if byte by byte: what is copied may be
 // copied again. back is from 1 to out, and dst has room for the match; what follows that in dst is written over.
 func Copy(dst []byte, out, length, back int) {

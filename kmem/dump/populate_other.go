@@ -1,5 +1,0 @@
-//go:build unix && !linux
-
-package dump
-
-const mapPopulate = 0
