@@ -64,8 +64,8 @@ func (r Result) eachElement(q *Sequence, visit func(any) error) error {
 		}
 		return visit(e.value())
 	})
-	if err != nil && f != nil && f.ctx.Err() != nil {
-		return stopError(f.ctx)
+	if err != nil && f != nil && f.now.ctx.Err() != nil {
+		return stopError(f.now.ctx)
 	}
 	return err
 }

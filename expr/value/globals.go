@@ -50,6 +50,9 @@ var globalTypes = map[string]string{
 	"inet_protos":         "struct net_protocol *[256]", // net/ipv4/protocol.c
 	"udp_table":           "struct udp_table",           // net/ipv4/udp.c
 	"tcp_hashinfo":        "struct inet_hashinfo",       // net/ipv4/tcp_ipv4.c
+
+	"chrdevs":     "struct char_device_struct *[255]", // fs/char_dev.c: CHRDEV_MAJOR_HASH_SIZE chains
+	"major_names": "struct blk_major_name *[255]",     // block/genhd.c: BLKDEV_MAJOR_HASH_SIZE chains
 }
 
 // GlobalNames lists the globals of the table, for completion.
