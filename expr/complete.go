@@ -285,7 +285,7 @@ func (c *completer) variables(prefix string) []string {
 	for _, n := range c.s.Variables() {
 		if strings.HasPrefix(n, prefix) && n != prefix {
 			names = append(names, n)
-			c.notes[n] = c.describe(c.s.variables[n])
+			c.notes[n] = Describe(c.s.variables[n])
 		}
 	}
 	for i, t := range c.toks {

@@ -66,19 +66,6 @@ func (c *completer) member(f btf.Field) {
 	}
 }
 
-// describe is a value's type, in a word.
-func (c *completer) describe(x any) string {
-	switch x := x.(type) {
-	case value.Value:
-		return x.Type().String()
-	case *Sequence:
-		return "sequence of " + x.Of
-	case []any:
-		return fmt.Sprintf("list of %d", len(x))
-	}
-	return describe(x)
-}
-
 // receiver evaluates the expression before a dot.
 func (c *completer) receiver(dot int) (any, bool) {
 	first := c.primary(dot)

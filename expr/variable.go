@@ -1,10 +1,12 @@
 package expr
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
 	"kinspect/expr/syntax"
+	"kinspect/expr/value"
 )
 
 // Set gives the session a variable that expressions can name from now on, before
@@ -60,4 +62,19 @@ func (s *Session) Lets(src string) (names []string, body string, ok bool) {
 		return names, body, isNil && len(names) > 0
 	}
 	return nil, "", false
+}
+
+// Describe tells in a word or two what a value is: the type of one of the kernel's.
+func Describe(x any) string {
+	switch x := x.(type) {
+	case value.Value:
+		return x.Type().String()
+	case *Sequence:
+		return "sequence of " + x.Of
+	case []any:
+		return fmt.Sprintf("list of %d", len(x))
+	case map[string]any:
+		return fmt.Sprintf("map of %d", len(x))
+	}
+	return describe(x)
 }
