@@ -37,7 +37,7 @@ func init() {
 		},
 		{
 			name: "save", usage: "save FILE, save! FILE", arg: argFile,
-			about: "the last result to a file, or to FILE.ki the session as a script",
+			about: "the last result to a file, or the session to a script (.ki)",
 			more:  "To FILE.json the result goes as JSON. A file that is there already is replaced by save! alone.",
 			run:   func(ctx context.Context, r *runner, args string) bool { r.save(ctx, args); return true },
 		},
