@@ -93,6 +93,12 @@ func cell(x any, f value.Format) (string, error) {
 			parts = append(parts, part)
 		}
 		return strings.Join(parts, ","), nil
+	case *Sequence:
+		list, err := listOfSequence(v)
+		if err != nil {
+			return "", err
+		}
+		return cell(list, f)
 	case value.Value:
 		if s, ok, err := text(x); ok {
 			return value.Printable(s), err

@@ -150,9 +150,9 @@ func expandPs(_ *runner, args string) ([]string, error) {
 	for _, o := range opts {
 		switch o {
 		case "k":
-			filter += " | filter(.mm == NULL)"
+			filter += " | filter(!.mm)"
 		case "u":
-			filter += " | filter(.mm != NULL)"
+			filter += " | filter(.mm)"
 		case "G":
 			tasks = "tasks()"
 		}

@@ -82,7 +82,6 @@ type runner struct {
 	stop    func()        // ends the evaluation that runs
 	script  []statement   // what succeeded, for save
 	last    bool          // there is a last result
-	sure    string        // the file that save was asked twice for
 }
 
 // maxLine bounds a line of an input that is not a terminal, in bytes.
