@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"kinspect/expr/value"
 )
@@ -79,10 +80,16 @@ type textStream struct {
 	used  int
 	lines bool
 	err   error // of the writer
+
+	flushed time.Time
 }
 
-// flushEvery is after how many elements what was written is passed on.
-const flushEvery = 64
+// What was written is passed on after so many elements, and where they come slowly after
+// that time.
+const (
+	flushEvery = 64
+	flushAfter = 100 * time.Millisecond
+)
 
 func (t *textStream) item(text string) error {
 	if !t.lines {
@@ -100,8 +107,9 @@ func (t *textStream) item(text string) error {
 		return t.err
 	}
 	t.line(text)
-	if t.used++; t.used%flushEvery == 0 && t.err == nil {
+	if t.used++; t.err == nil && (t.used%flushEvery == 0 || time.Since(t.flushed) > flushAfter) {
 		t.err = t.w.Flush()
+		t.flushed = time.Now()
 	}
 	return t.err
 }

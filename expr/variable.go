@@ -36,12 +36,15 @@ func (s *Session) Variable(name string) (any, bool) {
 	return v, ok
 }
 
-// Lets are the names that a text of nothing but let NAME = EXPRESSION declares, one after
-// the other; body is the text as far as an expression that names them can follow it. ok is
-// false for any other text.
-func (s *Session) Lets(src string) (names []string, body string, ok bool) {
+// Let is a variable that a text declares, with the text of its value.
+type Let struct{ Name, Value string }
+
+// Lets are the variables that a text of nothing but let NAME = EXPRESSION declares, one after
+// the other; body is the text as far as an expression that names them can follow it. There are
+// none in any other text.
+func (s *Session) Lets(src string) (lets []Let, body string) {
 	if _, err := syntax.Parse(src, s.names()); err == nil {
-		return nil, "", false
+		return nil, ""
 	}
 	// A comment may end the text: what follows needs a line of its own.
 	for _, body = range []string{src + "\n; ", src + "\n"} {
@@ -49,19 +52,23 @@ func (s *Session) Lets(src string) (names []string, body string, ok bool) {
 		if err != nil {
 			continue
 		}
+		runes := []rune(body)
 		node := tree.Root
 		for {
 			let, is := node.(*syntax.Let)
 			if !is {
 				break
 			}
-			names = append(names, let.Name)
+			at := let.Value.Where()
+			lets = append(lets, Let{let.Name, string(runes[at.From:at.To])})
 			node = let.Body
 		}
-		_, isNil := node.(*syntax.Nil)
-		return names, body, isNil && len(names) > 0
+		if _, isNil := node.(*syntax.Nil); isNil {
+			return lets, body
+		}
+		return nil, ""
 	}
-	return nil, "", false
+	return nil, ""
 }
 
 // Describe tells in a word or two what a value is: the type of one of the kernel's.

@@ -30,13 +30,14 @@ func TestVariables(t *testing.T) {
 func TestLets(t *testing.T) {
 	s := testSession()
 	for _, c := range []struct {
-		src   string
-		names []string
+		src  string
+		lets []Let
 	}{
-		{"let x = 5", []string{"x"}},
-		{"let x = 5;", []string{"x"}},
-		{"let x = 5 // a comment", []string{"x"}},
-		{"let x = 'a;b'; let y = x", []string{"x", "y"}},
+		{"let x = 5", []Let{{"x", "5"}}},
+		{"let x = 5;", []Let{{"x", "5"}}},
+		{"let x = 5 // a comment", []Let{{"x", "5"}}},
+		{"let x = (2 + 3) * 4", []Let{{"x", "(2 + 3) * 4"}}},
+		{"let x = 'a;b'; let y = [x]", []Let{{"x", "'a;b'"}, {"y", "[x]"}}},
 		{"let x = 5; x", nil},
 		{"x", nil},
 		{"let x =", nil},
@@ -44,13 +45,13 @@ func TestLets(t *testing.T) {
 		{"", nil},
 		{"5;", nil},
 	} {
-		names, body, ok := s.Lets(c.src)
-		if ok != (c.names != nil) || !slices.Equal(names, c.names) && ok {
-			t.Errorf("%q: %q %v, want %q", c.src, names, ok, c.names)
+		lets, body := s.Lets(c.src)
+		if !slices.Equal(lets, c.lets) {
+			t.Errorf("%q: %q, want %q", c.src, lets, c.lets)
 		}
-		if ok {
-			if _, err := s.Eval(t.Context(), body+names[0]); err != nil {
-				t.Errorf("%q: %v", body+names[0], err)
+		for _, l := range lets {
+			if _, err := s.Eval(t.Context(), body+l.Name); err != nil {
+				t.Errorf("%q: %v", body+l.Name, err)
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/term"
@@ -76,7 +77,9 @@ type pager struct {
 
 	cols, rows int
 	held       []byte // what fits on the screen so far
-	lines      int    // of it
+	shown      int    // bytes of it that are on the screen already
+	since      time.Time
+	lines      int // of it
 	column     int
 	to         io.WriteCloser // the pager, once it runs
 	resume     func()
@@ -90,10 +93,16 @@ func (p *pager) Write(b []byte) (int, error) {
 	if p.to != nil {
 		return p.to.Write(b)
 	}
+	if p.since.IsZero() {
+		p.since = time.Now()
+	}
 	p.held = append(p.held, b...)
 	p.count(b)
 	if p.lines < p.rows {
-		return len(b), nil
+		if time.Since(p.since) < pagerPatience {
+			return len(b), nil
+		}
+		return len(b), p.show() // it comes slowly: nobody waits for a screen of it
 	}
 	p.resume = p.suspend()
 	p.to = p.start()
@@ -102,6 +111,17 @@ func (p *pager) Write(b []byte) (int, error) {
 	}
 	p.held = nil
 	return len(b), nil
+}
+
+// pagerPatience is how long a text that may not fill the screen is held back.
+const pagerPatience = 300 * time.Millisecond
+
+// show writes what is held to the terminal. It stays held for the pager, which shows
+// all from the start.
+func (p *pager) show() error {
+	n, err := p.out.Write(p.held[p.shown:])
+	p.shown += n
+	return err
 }
 
 // count counts lines as they come to stand on the screen.
@@ -129,8 +149,7 @@ func (p *pager) count(b []byte) {
 // Close writes what is left and waits until the user has left the pager.
 func (p *pager) Close() error {
 	if p.to == nil {
-		_, err := p.out.Write(p.held)
-		return err
+		return p.show()
 	}
 	err := p.to.Close()
 	p.resume()

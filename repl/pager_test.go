@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"kinspect/expr"
 	"kinspect/expr/value"
@@ -91,6 +92,34 @@ func TestPagerStops(t *testing.T) {
 	_, errs, _ = interact(t, Config{Session: s, screen: scr}, "endless()", "endless() | filter(# < 1000 or # < 0)", "1 + 1")
 	if errs != "" || made == 10_000_000 {
 		t.Errorf("%d elements, %q", made, errs)
+	}
+}
+
+// TestSlowText shows what comes slowly at once, and all of it again in the pager.
+func TestSlowText(t *testing.T) {
+	var out strings.Builder
+	s := testScreen(40, 4, " ")
+	p := &pager{s: s, out: &out, cols: 40, rows: 4, suspend: func() func() { return func() {} }, stop: func() {}}
+	write := func(text string) {
+		t.Helper()
+		if _, err := p.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("1\n")
+	if out.Len() > 0 {
+		t.Errorf("%q is shown at once: it may want a pager", out.String())
+	}
+	p.since = p.since.Add(-time.Minute)
+	write("2\n")
+	write("3\n")
+	if out.String() != "1\n2\n3\n" {
+		t.Errorf("%q is shown of what comes slowly", out.String())
+	}
+	out.Reset()
+	write("4\n5\n")
+	if err := p.Close(); err != nil || !strings.HasPrefix(out.String(), "1\n2\n3\n"+morePrompt) || !strings.HasSuffix(out.String(), "4\n5\n") {
+		t.Errorf("the pager shows %q, %v", out.String(), err)
 	}
 }
 

@@ -248,8 +248,8 @@ func (r *runner) line(ctx context.Context, line string) bool {
 func (r *runner) evaluate(ctx context.Context, src string) bool {
 	ctx, done := r.interruptible(ctx)
 	defer done()
-	if names, body, ok := r.Session.Lets(src); ok {
-		return r.let(ctx, src, names, body)
+	if lets, body := r.Session.Lets(src); len(lets) > 0 {
+		return r.let(ctx, lets, body)
 	}
 	result, err := r.Session.Eval(ctx, src)
 	for _, w := range result.Warnings {
@@ -264,7 +264,7 @@ func (r *runner) evaluate(ctx context.Context, src string) bool {
 		r.Session.Set(name, result.Value)
 	}
 	r.last = true
-	r.succeeded(src, "")
+	r.succeeded(statement{src: src})
 	return whole
 }
 
@@ -272,9 +272,9 @@ func (r *runner) evaluate(ctx context.Context, src string) bool {
 var lastNames = []string{"_", "$"}
 
 // let keeps variables for the session.
-func (r *runner) let(ctx context.Context, src string, names []string, body string) bool {
-	for _, name := range names {
-		result, err := r.Session.Eval(ctx, body+name)
+func (r *runner) let(ctx context.Context, lets []expr.Let, body string) bool {
+	for _, l := range lets {
+		result, err := r.Session.Eval(ctx, body+l.Name)
 		for _, w := range result.Warnings {
 			fmt.Fprintln(r.Err, "warning:", w)
 		}
@@ -282,9 +282,9 @@ func (r *runner) let(ctx context.Context, src string, names []string, body strin
 			r.fail(err)
 			return false
 		}
-		r.Session.Set(name, result.Value)
+		r.Session.Set(l.Name, result.Value)
+		r.succeeded(statement{let: l.Name, src: l.Value})
 	}
-	r.succeeded(src, names[0])
 	return true
 }
 

@@ -17,17 +17,18 @@ import (
 
 // statement is an expression that succeeded.
 type statement struct {
+	let string // the variable that it sets, or ""
 	src string // on one line
-	let bool
 }
 
 // maxStatements bounds what a session keeps for save.
 const maxStatements = 10_000
 
 // succeeded keeps an expression for save.
-func (r *runner) succeeded(src, let string) {
+func (r *runner) succeeded(s statement) {
 	if len(r.script) < maxStatements {
-		r.script = append(r.script, statement{oneLine(strings.TrimSpace(src)), let != ""})
+		s.src = strings.TrimSpace(oneLine(strings.TrimSpace(s.src) + "\n"))
+		r.script = append(r.script, s)
 	}
 }
 
@@ -126,16 +127,13 @@ func scriptText(list []statement) string {
 	for _, s := range list {
 		src := withLast(strings.TrimRight(s.src, "; "))
 		switch {
-		case s.let:
+		case s.let != "":
 			// A variable is declared once, and set from then on.
-			name := strings.TrimSpace(strings.TrimPrefix(src, "let "))
-			name, _, _ = strings.Cut(name, "=")
-			name = strings.TrimSpace(name)
-			if declared[name] {
-				src = strings.TrimPrefix(src, "let ")
+			if !declared[s.let] {
+				b.WriteString("let ")
 			}
-			declared[name] = true
-			b.WriteString(src + ";\n")
+			declared[s.let] = true
+			b.WriteString(s.let + " = " + src + ";\n")
 		case usesLast && have:
 			b.WriteString("_ = " + src + "; print _;\n")
 		case usesLast:
