@@ -51,7 +51,7 @@ func (c *compiler) call(n *syntax.Call) *compiled {
 			}
 			values[i] = v
 		}
-		v, err := f.Call(&Call{Context: fr.ctx, Session: s, Args: values, frame: fr})
+		v, err := f.Call(&Call{Context: fr.now.ctx, Session: s, Args: values, frame: fr})
 		if err != nil {
 			return nil, place(err, at)
 		}

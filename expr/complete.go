@@ -15,24 +15,76 @@ const (
 	completeTime = 300 * time.Millisecond
 )
 
+// Candidate is what a word can be completed to.
+type Candidate struct {
+	Text string
+	Note string // the type of a member, what a function does; may be ""
+}
+
 // Complete completes the word before pos, which counts runes: line is head, one
-// of completions, and tail. It knows functions, symbols, the members of the value
-// before a dot (which it evaluates, within a time limit, unless that calls a slow
-// function), and within quotes what the function takes there: devices,
-// namespaces, types, members, symbols.
+// of completions, and tail. It knows functions, variables, symbols, enumerators, types
+// where one can stand, the members of the value before a dot (which it evaluates, within a
+// time limit, unless that calls a slow function), and within quotes what the function
+// takes there: devices, namespaces, types, members, symbols.
 func (s *Session) Complete(line string, pos int) (head string, completions []string, tail string) {
+	head, candidates, tail := s.Candidates(line, pos)
+	for _, c := range candidates {
+		completions = append(completions, c.Text)
+	}
+	return head, completions, tail
+}
+
+// Candidates is [Session.Complete] with a note on each.
+func (s *Session) Candidates(line string, pos int) (head string, candidates []Candidate, tail string) {
 	runes := []rune(line)
 	pos = max(0, min(pos, len(runes)))
 	tail = string(runes[pos:])
-	c := completer{s: s, src: runes[:pos]}
+	c := completer{s: s, src: runes[:pos], notes: map[string]string{}}
 	c.tokenize()
 	start, names := c.complete()
 	for _, n := range names {
 		if plainName(n) {
-			completions = append(completions, n)
+			candidates = append(candidates, Candidate{n, value.Printable(c.notes[n])})
 		}
 	}
-	return string(runes[:start]), completions, tail
+	return string(runes[:start]), candidates, tail
+}
+
+// SymbolNames are symbols that begin with a prefix, for completion.
+func (s *Session) SymbolNames(prefix string) []Candidate {
+	if !s.open() || prefix == "" {
+		return nil
+	}
+	names := s.symbols(prefix)
+	slices.Sort(names)
+	return candidatesOf(slices.Compact(names))
+}
+
+// symbols are names of symbols with a prefix, of the kernel and of its modules.
+func (s *Session) symbols(prefix string) []string {
+	syms, err := s.kernel.Symbols()
+	if err != nil {
+		return nil
+	}
+	return append(syms.Prefix(prefix, maxCompletions), s.kernel.ModuleSymbols(prefix, maxCompletions)...)
+}
+
+// TypeNames are names of structs, unions, enums and typedefs that begin with a prefix, which
+// may begin with one of these words; head is what of the prefix stays.
+func (s *Session) TypeNames(prefix string) (head string, candidates []Candidate) {
+	c := completer{s: s}
+	word := strings.LastIndex(prefix, " ") + 1
+	return prefix[:word], candidatesOf(c.typeNames(prefix[:word], prefix[word:]))
+}
+
+func candidatesOf(names []string) []Candidate {
+	var out []Candidate
+	for _, n := range names {
+		if plainName(n) {
+			out = append(out, Candidate{Text: n})
+		}
+	}
+	return out
 }
 
 // plainName keeps what a hostile dump may call a thing away from the terminal.
@@ -47,9 +99,10 @@ func plainName(s string) bool {
 
 // completer is one completion: the text before the cursor, and its tokens.
 type completer struct {
-	s    *Session
-	src  []rune
-	toks []token
+	s     *Session
+	src   []rune
+	toks  []token
+	notes map[string]string // on what is completed to
 }
 
 type token struct {
@@ -129,10 +182,21 @@ func (c *completer) complete() (start int, names []string) {
 		return start, nil
 	case c.is(before, "|"):
 		return start, c.functions(prefix)
+	case c.isTag(before):
+		return start, c.typeNames(c.text(c.toks[before]), prefix)
 	case prefix == "" && c.ends(last):
 		return start, nil
 	}
-	names = c.functions(prefix)
+	kind, at := c.bareArgument(last, prefix)
+	switch {
+	case kind == MemberArg && at >= 0:
+		if names = c.bareMembers(at, prefix); len(names) > 0 {
+			return start, names
+		}
+	case kind == TypeArg && prefix != "", prefix != "" && c.is(before, "(") && !c.isWord(before-1):
+		names = c.typeNames("", prefix)
+	}
+	names = append(names, c.functions(prefix)...)
 	names = append(names, c.variables(prefix)...)
 	if prefix == "" || !c.s.open() {
 		return start, names
@@ -147,9 +211,8 @@ func (c *completer) complete() (start int, names []string) {
 			}
 		}
 	}
-	if syms, err := c.s.kernel.Symbols(); err == nil {
-		names = append(names, syms.Prefix(prefix, maxCompletions)...)
-	}
+	names = append(names, c.s.symbols(prefix)...)
+	names = append(names, c.enumerators(prefix)...)
 	slices.Sort(names)
 	return start, slices.Compact(names)
 }
@@ -186,20 +249,45 @@ func (c *completer) perCPUVariables(start int, prefix string) []string {
 func (c *completer) functions(prefix string) []string {
 	var names []string
 	for _, f := range c.s.Functions() {
+		name := f.Name + "("
 		switch {
 		case !strings.HasPrefix(f.Name, prefix):
+			continue
 		case f.Call != nil && f.MaxArgs == 0:
-			names = append(names, f.Name+"()")
-		default:
-			names = append(names, f.Name+"(")
+			name += ")"
 		}
+		names = append(names, name)
+		c.notes[name] = f.Doc
 	}
 	return names
 }
 
-// variables are what let declared before.
+// enumerators are those that begin with a prefix of some length: there are tens of thousands.
+func (c *completer) enumerators(prefix string) []string {
+	if len(prefix) < 2 {
+		return nil
+	}
+	types, err := c.s.kernel.Types()
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, n := range types.EnumeratorsWithPrefix(prefix, maxCompletions) {
+		names = append(names, n)
+		c.notes[n] = "enumerator"
+	}
+	return names
+}
+
+// variables are the session's, and what let declared before.
 func (c *completer) variables(prefix string) []string {
 	var names []string
+	for _, n := range c.s.Variables() {
+		if strings.HasPrefix(n, prefix) && n != prefix {
+			names = append(names, n)
+			c.notes[n] = Describe(c.s.variables[n])
+		}
+	}
 	for i, t := range c.toks {
 		if c.isWord(i) && c.text(t) == "let" && c.isWord(i+1) {
 			name := c.text(c.toks[i+1])

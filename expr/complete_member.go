@@ -2,9 +2,11 @@ package expr
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
+	"kinspect/btf"
 	"kinspect/expr/knet"
 	"kinspect/expr/value"
 )
@@ -41,16 +43,31 @@ func (c *completer) members(dot int, prefix string) []string {
 			return nil
 		}
 		for f := range st.AllMembers() {
+			c.member(f)
 			add(f.Path)
 		}
 		if isNetDevice(st) {
 			for _, n := range knet.CoreCounters {
+				if c.notes[n] == "" {
+					c.notes[n] = "u64"
+				}
 				add(n)
 			}
 		}
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// member notes a member's type.
+func (c *completer) member(f btf.Field) {
+	note := f.Type.String()
+	if f.BitSize != 0 {
+		note += fmt.Sprintf(" : %d", f.BitSize)
+	}
+	if c.notes != nil {
+		c.notes[f.Path] = note
+	}
 }
 
 // receiver evaluates the expression before a dot.

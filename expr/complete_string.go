@@ -22,9 +22,7 @@ func (c *completer) inString(i int) (start int, names []string) {
 		found = c.namespaces()
 	case SymbolArg:
 		if c.s.open() && prefix != "" {
-			if syms, err := c.s.kernel.Symbols(); err == nil {
-				found = syms.Prefix(prefix, maxCompletions)
-			}
+			found = c.s.symbols(prefix)
 		}
 	case MemberArg:
 		found = c.membersOf(arg - 1)
@@ -99,6 +97,11 @@ func (c *completer) membersOf(comma int) []string {
 		return nil
 	}
 	name := strings.Trim(c.text(c.toks[comma-1]), "'\"`")
+	return c.membersOfType(name)
+}
+
+// membersOfType lists the members of a struct by its name.
+func (c *completer) membersOfType(name string) []string {
 	t, err := c.s.parseType(name)
 	if err != nil {
 		return nil
@@ -109,9 +112,57 @@ func (c *completer) membersOf(comma int) []string {
 	}
 	var names []string
 	for f := range st.AllMembers() {
+		c.member(f)
 		names = append(names, f.Path)
 	}
 	return names
+}
+
+// isTag reports whether token i is a word that the name of a type follows: struct, union,
+// enum, and no member called so.
+func (c *completer) isTag(i int) bool {
+	return c.isWord(i) && slices.Contains([]string{"struct", "union", "enum"}, c.text(c.toks[i])) && !c.is(i-1, ".", "->", "?.", "#")
+}
+
+// bareArgument says which argument of a function the cursor is in, outside of quotes; at is
+// the first token of the argument before it, or -1.
+func (c *completer) bareArgument(last int, prefix string) (kind ArgKind, at int) {
+	i := last + 1
+	if prefix != "" {
+		i = last
+	}
+	kind, _ = c.argument(i)
+	open, commas := c.enclosing(i)
+	if open < 0 || commas == 0 || !c.is(i-1, ",") {
+		return kind, -1
+	}
+	// Types have no brackets or commas: the comma before this one, or the bracket.
+	for j := i - 2; j >= open; j-- {
+		if j == open || c.is(j, ",") {
+			return kind, j + 1
+		}
+	}
+	return kind, -1
+}
+
+// bareMembers are the members of the struct that token at begins to name, up to a comma.
+func (c *completer) bareMembers(at int, prefix string) []string {
+	end := at
+	for end < len(c.toks) && !c.is(end, ",") {
+		end++
+	}
+	if end == at {
+		return nil
+	}
+	name := string(c.src[c.toks[at].start:c.toks[end-1].end])
+	var names []string
+	for _, n := range c.membersOfType(strings.Trim(name, "'\"`")) {
+		if strings.HasPrefix(n, prefix) {
+			names = append(names, n)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // typeNames completes the last word of a type.

@@ -11,11 +11,18 @@ import (
 // frame holds what an evaluation has in hand: the variables of let, and what the
 // predicates look at. The compiler gives each a slot.
 type frame struct {
-	slots     []slot
+	slots []slot
+	now   *running
+	steps int
+	buf   [16]byte // to read integers into
+}
+
+// running is the evaluation that runs. A session has one for all that it evaluates, one
+// after the other: a sequence that a variable keeps is walked within a later evaluation,
+// and is stopped with that one.
+type running struct {
 	ctx       context.Context
 	cancelled *atomic.Bool
-	steps     int
-	buf       [16]byte // to read integers into
 }
 
 // slot is a variable, or the element, index and accumulator of a predicate.
@@ -28,7 +35,7 @@ type slot struct {
 // clone is the frame as it is now: a sequence that is walked later, or within
 // another walk of itself, has one of its own.
 func (f *frame) clone() *frame {
-	g := &frame{slots: make([]slot, len(f.slots)), ctx: f.ctx, cancelled: f.cancelled}
+	g := &frame{slots: make([]slot, len(f.slots)), now: f.now}
 	copy(g.slots, f.slots)
 	for i := range g.slots {
 		if e := g.slots[i].e; e != nil {
@@ -42,8 +49,8 @@ func (f *frame) clone() *frame {
 // check ends loops whose evaluation is cancelled. The flag is set while Eval runs;
 // the context is asked now and then, for what is walked after it.
 func (f *frame) check() error {
-	if f.steps++; f.cancelled.Load() || f.steps&0xff == 0 && f.ctx.Err() != nil {
-		if err := f.ctx.Err(); err != nil {
+	if f.steps++; f.now.cancelled.Load() || f.steps&0xff == 0 && f.now.ctx.Err() != nil {
+		if err := f.now.ctx.Err(); err != nil {
 			return err
 		}
 		return context.Canceled

@@ -98,7 +98,8 @@ func Functions() []Function {
 	all := slices.Concat(netFunctions, kernelFunctions, memoryFunctions, typeFunctions, numberFunctions,
 		listFunctions, linkedFunctions, predicateFunctions, textFunctions, codeFunctions, layoutFunctions, wordFunctions,
 		structFunctions, taskFunctions, systemFunctions,
-		addressFunctions, socketFunctions, qdiscFunctions, linkFunctions, netfilterFunctions, ssFunctions)
+		addressFunctions, socketFunctions, qdiscFunctions, linkFunctions, netfilterFunctions, ssFunctions,
+		chainFunctions, tableFunctions, symbolFunctions)
 	slices.SortFunc(all, func(a, b Function) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }

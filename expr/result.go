@@ -100,6 +100,10 @@ func briefText(x any, f value.Format) (string, error) {
 		return "nil", nil
 	case string:
 		return value.Quote(x), nil
+	case int, int64, uint32, uint64:
+		if f.Hex {
+			return fmt.Sprintf("%#x", x), nil
+		}
 	case float64:
 		return strconv.FormatFloat(x, 'g', -1, 64), nil
 	case value.Value:

@@ -85,7 +85,7 @@ func weight(x any, depth int) int {
 }
 
 // frame is one to walk in, for functions that have none.
-func (s *Session) frame() *frame { return &frame{ctx: s.ctx, cancelled: s.cancelled} }
+func (s *Session) frame() *frame { return &frame{now: &s.running} }
 
 // iterate calls visit with each element of a list, an array or a sequence. A visit
 // that returns [value.Stop]'s error ends it without one.

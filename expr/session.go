@@ -36,8 +36,7 @@ type Session struct {
 	typedefs map[string]bool // whether a name is one and nothing else
 
 	// Of the evaluation that runs:
-	ctx          context.Context
-	cancelled    *atomic.Bool
+	running
 	warnings     []string
 	elementsMade int
 }
@@ -51,8 +50,7 @@ func NewSession(k *value.Kernel, stack *knet.Stack, o Options) *Session {
 		types:     map[string]btf.Type{},
 		typeErr:   map[string]error{},
 		typedefs:  map[string]bool{},
-		ctx:       context.Background(),
-		cancelled: new(atomic.Bool),
+		running:   running{ctx: context.Background(), cancelled: new(atomic.Bool)},
 	}
 	for _, f := range Functions() {
 		s.functions[f.Name] = &f
@@ -64,16 +62,6 @@ func NewSession(k *value.Kernel, stack *knet.Stack, o Options) *Session {
 func (s *Session) Register(f Function) {
 	s.functions[f.Name] = &f
 	delete(s.typedefs, f.Name)
-}
-
-// Set gives the session a variable that expressions can name from now on, before
-// what the kernel has under that name. The value is one of those that [Result] lists.
-func (s *Session) Set(name string, v any) {
-	if s.variables == nil {
-		s.variables = map[string]any{}
-	}
-	s.variables[name] = v
-	delete(s.typedefs, name)
 }
 
 // Functions lists the functions of the session, those of [Session.Register]

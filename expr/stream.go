@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"kinspect/expr/value"
 )
@@ -64,8 +65,8 @@ func (r Result) eachElement(q *Sequence, visit func(any) error) error {
 		}
 		return visit(e.value())
 	})
-	if err != nil && f != nil && f.ctx.Err() != nil {
-		return stopError(f.ctx)
+	if err != nil && f != nil && f.now.ctx.Err() != nil {
+		return stopError(f.now.ctx)
 	}
 	return err
 }
@@ -80,10 +81,16 @@ type textStream struct {
 	lines bool
 	bare  bool  // the first element was a line by itself, and so are all
 	err   error // of the writer
+
+	flushed time.Time
 }
 
-// flushEvery is after how many elements what was written is passed on.
-const flushEvery = 64
+// What was written is passed on after so many elements, and where they come slowly after
+// that time.
+const (
+	flushEvery = 64
+	flushAfter = 100 * time.Millisecond
+)
 
 func (t *textStream) item(text string, line bool) error {
 	if line && !t.lines && len(t.short) == 0 {
@@ -104,8 +111,9 @@ func (t *textStream) item(text string, line bool) error {
 		return t.err
 	}
 	t.line(text)
-	if t.used++; t.used%flushEvery == 0 && t.err == nil {
+	if t.used++; t.err == nil && (t.used%flushEvery == 0 || time.Since(t.flushed) > flushAfter) {
 		t.err = t.w.Flush()
+		t.flushed = time.Now()
 	}
 	return t.err
 }

@@ -1,75 +1,71 @@
 package repl
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/term"
 
 	"kinspect/btf"
 	"kinspect/expr"
 	"kinspect/expr/value"
 )
 
-const helpIntro = `Write an expression, such as one of these:
-  netdev('bond0').rx_dropped                         a device's counter
-  netdevs() | filter(.rx_dropped > 0) | map(.name)   devices that drop
-  init_net.dev_base_head                             a global variable, by name
-  per_cpu(softnet_data, 0).processed                 one CPU's copy
-Tab completes names, members and what stands in quotes.
-`
-
-const helpEnd = `help NAME (or ? NAME) tells more of a function, help language of the language.
-exit, quit and Ctrl-D leave; Ctrl-C stops an evaluation.
-`
-
-// helpLanguage is the reference of the language in brief; package expr's
-// documentation has it all.
-const helpLanguage = `p.x and p->x     a member, through a pointer too; a?.x is nil where a is NULL
-a[i], a[i:j]     an element, a part
-+ - * / % **     C's integers: unsigned ones, promotion, wrap-around; ** is the power
-== != < <= > >=  also strings with char arrays, enums with an enumerator's name
-&& || ! ?:       also written and, or, not
-in, contains, startsWith, endsWith, matches
-list | f(…)      f(list, …)
-#, .x, #index    in a predicate: the element, its member, its index
-let d = …; …     a variable
-1..5, [1, 2], {key: 1}, 'text', "text"
-                 ranges, lists, maps, strings
-C's & | ^ ~ << >>, casts, sizeof and offsetof are functions:
-                 bitand bitor bitxor bitnot bitshl bitshr cast sizeof offsetof
-Members in network order (__be16, __be32, __be64) compare raw, as in C: compare
-them with htons(0x0800), not with 0x0800. Arrays of char are strings.
-`
+// maxHelpWidth is the widest that help is: the texts are written for it.
+const maxHelpWidth = 80
 
 // help prints the overview, or what there is about one name.
 func (r *runner) help(name string) {
-	if err := Help(r.Out, r.Session.Functions(), name); err != nil {
+	width := maxHelpWidth
+	if r.Interactive && r.editor == nil {
+		if cols, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil && cols > 0 {
+			width = min(cols, maxHelpWidth)
+		}
+	}
+	if r.screen != nil {
+		if cols, _, ok := r.screen.size(); ok {
+			width = min(cols, maxHelpWidth)
+		}
+	}
+	var text bytes.Buffer
+	if err := Help(&text, r.Session.Functions(), name); err != nil {
 		r.failed = true
 		fmt.Fprintln(r.Err, err)
+		return
 	}
+	_, werr := r.paged(func(w io.Writer) error {
+		_, err := io.WriteString(w, fit(text.String(), width))
+		return err
+	})
+	r.wrote(werr)
 }
 
-// Help writes what there is about one name: a function, a topic, or "language";
-// the overview where the name is empty. The error is that there is nothing.
+// Help writes what there is about one name: a topic, a command, a function or a topic of
+// functions; the overview where the name is empty. The error is that there is nothing.
 func Help(out io.Writer, all []expr.Function, name string) error {
-	name = strings.Trim(name, "()")
-	switch name {
-	case "":
-		fmt.Fprint(out, helpIntro+"\n")
-		Overview(out, all)
-		fmt.Fprint(out, "\n"+helpEnd)
-		return nil
-	case "language":
-		fmt.Fprint(out, helpLanguage)
-		return nil
-	case "help", "exit", "quit":
-		fmt.Fprint(out, helpEnd)
+	name = strings.Trim(name, "() ")
+	if name == "" {
+		overview(out, all)
 		return nil
 	}
-	var names []string
 	found := false
+	for _, t := range helpTopics {
+		if t.name == name {
+			t.write(out, all)
+			return nil
+		}
+	}
+	if c, ok := findCommand(strings.TrimSuffix(name, "!")); ok {
+		c.help(out)
+		found = true
+	}
+	var names []string
 	for _, f := range all {
 		if f.Name == name {
 			function(out, f)
@@ -85,6 +81,9 @@ func Help(out io.Writer, all []expr.Function, name string) error {
 	}
 	if found {
 		return nil
+	}
+	for _, c := range commands() {
+		names = append(names, c.name)
 	}
 	msg := fmt.Sprintf("there is no help on %s", value.Quote(name))
 	if near := btf.Near(name, names); len(near) > 0 {
@@ -109,19 +108,41 @@ func function(out io.Writer, f expr.Function) {
 	}
 }
 
-// Overview lists functions by topic, their names alone.
-func Overview(out io.Writer, all []expr.Function) {
-	var topics []string
-	names := map[string][]string{}
-	width := 0
+// help prints what there is about a command.
+func (c command) help(out io.Writer) {
+	about := c.about
+	if c.like != "" {
+		about += ", as " + c.like + " has it"
+	}
+	fmt.Fprintf(out, "%s\n    %s\n", c.usage, strings.Join(wrap(strings.Fields(about), 72), "\n    "))
+	if c.more != "" {
+		fmt.Fprintf(out, "    %s\n", strings.Join(wrap(strings.Fields(c.more), 72), "\n    "))
+	}
+	if c.example != "" {
+		fmt.Fprintf(out, "example: %s\n", c.example)
+	}
+}
+
+// topicsOf are the topics of functions, in order, and their names.
+func topicsOf(all []expr.Function) (topics []string, names map[string][]string) {
+	names = map[string][]string{}
 	for _, f := range all {
 		if names[f.Topic] == nil {
 			topics = append(topics, f.Topic)
 		}
 		names[f.Topic] = append(names[f.Topic], f.Name)
-		width = max(width, len(f.Topic))
 	}
 	slices.Sort(topics)
+	return topics, names
+}
+
+// Overview lists functions by topic, their names alone.
+func Overview(out io.Writer, all []expr.Function) {
+	topics, names := topicsOf(all)
+	width := 0
+	for _, t := range topics {
+		width = max(width, len(t))
+	}
 	for _, t := range topics {
 		lines := wrap(names[t], 76-width)
 		for i, l := range lines {
@@ -156,31 +177,35 @@ func wrap(words []string, width int) []string {
 	return append(lines, line)
 }
 
-// complete adds the prompt's own words to what the language completes.
-func (r *runner) complete(line string, pos int) (head string, completions []string, tail string) {
-	runes := []rune(line)
-	pos = max(0, min(pos, len(runes)))
-	before := string(runes[:pos])
-	if prefix, ok := strings.CutPrefix(before, "help "); ok && isTopic(prefix) {
-		words := []string{"language"}
-		for _, f := range r.Session.Functions() {
-			words = append(words, f.Name, f.Topic)
-		}
-		slices.Sort(words)
-		for _, w := range slices.Compact(words) {
-			if strings.HasPrefix(w, prefix) {
-				completions = append(completions, w)
+// fit breaks the lines of a text that are longer than a width: between two columns where
+// it has them, else at blanks. What follows is indented further.
+func fit(text string, width int) string {
+	width = max(width, 10)
+	var out []string
+	for line := range strings.SplitSeq(strings.TrimSuffix(text, "\n"), "\n") {
+		indent := strings.Repeat(" ", min(len(line)-len(strings.TrimLeft(line, " ")), width/2))
+		for utf8.RuneCountInString(line) > width {
+			runes := []rune(line)
+			start := len([]rune(indent))
+			cut := width
+			for i := width; i > start; i-- {
+				if runes[i] == ' ' {
+					cut = i
+					break
+				}
 			}
-		}
-		return "help ", completions, string(runes[pos:])
-	}
-	head, completions, tail = r.Session.Complete(line, pos)
-	if head == "" && before != "" {
-		for _, w := range []string{"help", "exit", "quit"} {
-			if strings.HasPrefix(w, before) {
-				completions = append(completions, w)
+			if i := strings.Index(strings.TrimLeft(line, " "), "   "); i > 0 { // a second column
+				if i += len(line) - len(strings.TrimLeft(line, " ")); i <= width && len([]rune(line[:i])) <= width {
+					cut = len([]rune(line[:i]))
+				}
 			}
+			out = append(out, strings.TrimRight(string(runes[:cut]), " "))
+			if len(indent) < width/2 && !strings.HasPrefix(indent, "      ") {
+				indent += "    "
+			}
+			line = indent + strings.TrimLeft(string(runes[cut:]), " ")
 		}
+		out = append(out, line)
 	}
-	return head, completions, tail
+	return strings.Join(out, "\n") + "\n"
 }

@@ -11,22 +11,25 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"kinspect/expr"
 )
 
 // fakeEditor plays lines; "^C" is Ctrl-C at the prompt.
 type fakeEditor struct {
-	lines   []string
-	history []string
-	prompts int
-	closed  bool
-	onLine  func(string)
-	f       func(string, int) (string, []string, string)
+	lines    []string
+	history  []string
+	prompts  int
+	closed   bool
+	onLine   func(string)
+	f        func(string, int) (string, []string, string)
+	prompted []string
 }
 
-func (e *fakeEditor) Prompt(string) (string, error) {
+func (e *fakeEditor) Prompt(prompt string) (string, error) {
 	e.prompts++
+	e.prompted = append(e.prompted, prompt)
 	if len(e.lines) == 0 {
 		return "", io.EOF
 	}
@@ -41,9 +44,19 @@ func (e *fakeEditor) Prompt(string) (string, error) {
 	return l, nil
 }
 
-func (e *fakeEditor) AppendHistory(l string)                                      { e.history = append(e.history, l) }
-func (e *fakeEditor) SetCompleter(f func(string, int) (string, []string, string)) { e.f = f }
-func (e *fakeEditor) Close() error                                                { e.closed = true; return nil }
+func (e *fakeEditor) AppendHistory(l string) { e.history = append(e.history, l) }
+func (e *fakeEditor) Close() error           { e.closed = true; return nil }
+func (e *fakeEditor) Suspend() func()        { return func() {} }
+func (e *fakeEditor) SetCompleter(f completeFunc) {
+	e.f = func(line string, pos int) (string, []string, string) {
+		head, candidates, tail := f(line, pos)
+		var names []string
+		for _, c := range candidates {
+			names = append(names, c.Text)
+		}
+		return head, names, tail
+	}
+}
 
 func session() *expr.Session { return expr.NewSession(nil, nil, expr.Options{}) }
 
@@ -66,11 +79,11 @@ func interact(t *testing.T, c Config, lines ...string) (out, errs string, ed *fa
 }
 
 func TestInteractive(t *testing.T) {
-	out, errs, ed := interact(t, Config{Banner: "hello\n"}, "1 + 2", "", "  ", "^C", "'a' +", "'äö' + 1", "exit", "3 + 3")
+	out, errs, ed := interact(t, Config{Banner: "hello\n"}, "1 + 2", "", "  ", "^C", "'a' )", "'äö' + 1", "exit", "3 + 3")
 	if out != "hello\n3\n" {
 		t.Errorf("out: %q", out)
 	}
-	want := "error: the expression is not complete\n  'a' +\n       ^\n" +
+	want := "error: \")\" does not fit here\n  'a' )\n      ^\n" +
 		"error: the string \"äö\" + the number 1: use string(…) to make a string of the number\n  'äö' + 1\n       ^\n"
 	if errs != want {
 		t.Errorf("errors:\n%s\nwant:\n%s", errs, want)
@@ -133,6 +146,20 @@ func TestPipeThatCannotWrite(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	out, _, _ := interact(t, Config{}, "help")
+	if lines := strings.Count(out, "\n"); lines > 23 {
+		t.Errorf("help has %d lines: with the prompt, they do not fit a screen of 24", lines)
+	}
+	for _, c := range commands() {
+		if !strings.Contains(out, c.name) {
+			t.Errorf("help does not list the command %s", c.name)
+		}
+	}
+	for _, f := range session().Functions() {
+		if !strings.Contains(out, " "+f.Topic) {
+			t.Errorf("help does not list the topic %s of %s", f.Topic, f.Name)
+		}
+	}
+	out, _, _ = interact(t, Config{}, "help functions")
 	for _, f := range session().Functions() {
 		if !strings.Contains(out, f.Name) {
 			t.Errorf("help does not list %s", f.Name)
@@ -142,9 +169,20 @@ func TestHelp(t *testing.T) {
 			t.Errorf("help %s: %s%s", f.Name, one, errs)
 		}
 	}
-	for _, l := range strings.Split(out, "\n") {
-		if len(l) > 80 {
-			t.Errorf("help has a line of %d columns: %s", len(l), l)
+	for _, topic := range []string{"", "functions", "commands", "language", "keyboard", "variables", "predicates", "rd", "ps"} {
+		var text strings.Builder
+		if err := Help(&text, session().Functions(), topic); err != nil {
+			t.Error(err)
+		}
+		for _, width := range []int{80, 40, 20} {
+			for l := range strings.SplitSeq(fit(text.String(), width), "\n") {
+				if utf8.RuneCountInString(l) > width {
+					t.Errorf("help %s has a line of more than %d columns: %s", topic, width, l)
+				}
+			}
+		}
+		if fit(text.String(), 80) != text.String() {
+			t.Errorf("help %s is not written for 80 columns:\n%q\n%q", topic, fit(text.String(), 80), text.String())
 		}
 	}
 	for line, want := range map[string]string{

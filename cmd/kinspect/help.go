@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -214,16 +215,16 @@ func (a *app) helpOn(name string) error {
 	return nil
 }
 
+// helpOnFunction prints what the prompt has on a function, a command of its own or a topic.
 func (a *app) helpOnFunction(name string) error {
+	var text bytes.Buffer
+	if repl.Help(&text, allFunctions(), name) == nil {
+		_, err := a.stdout.Write(text.Bytes())
+		return err
+	}
 	var names []string
 	for _, f := range allFunctions() {
 		names = append(names, f.Name)
-		if f.Name == name || f.Topic == name {
-			return repl.Help(a.stdout, allFunctions(), name)
-		}
-	}
-	if name == "language" {
-		return repl.Help(a.stdout, nil, name)
 	}
 	return noCommand(name, names...)
 }

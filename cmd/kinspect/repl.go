@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"kinspect/repl"
 )
@@ -22,10 +23,14 @@ func (a *app) repl([]string) (int, error) {
 	}
 	t := a.target
 	banner := fmt.Sprintf("kernel %s (%s)\nhelp shows what there is; Tab completes; Ctrl-D ends", t.kernel.Release(), t.image.Source())
-	err = repl.Run(context.Background(), repl.Config{
+	c := repl.Config{
 		Session: s, In: a.stdin, Out: a.stdout, Err: a.stderr,
 		Interactive: a.interactive(), History: repl.HistoryPath(), Banner: banner, JSON: a.options.json,
-	})
+	}
+	if _, plain := a.stdout.to.(plainWriter); plain {
+		c.Spell = func(w io.Writer) io.Writer { return plainWriter{w} }
+	}
+	err = repl.Run(context.Background(), c)
 	if errors.Is(err, repl.ErrFailed) {
 		return exitFailed, nil // each failure was told where it happened
 	}

@@ -64,6 +64,9 @@ var globalTypes = map[string]string{
 	"nl_table":            "struct netlink_table *",     // net/netlink/af_netlink.c
 	"arp_tbl":             "struct neigh_table",         // net/ipv4/arp.c
 	"nd_tbl":              "struct neigh_table",         // net/ipv6/ndisc.c
+
+	"chrdevs":     "struct char_device_struct *[255]", // fs/char_dev.c: CHRDEV_MAJOR_HASH_SIZE chains
+	"major_names": "struct blk_major_name *[255]",     // block/genhd.c: BLKDEV_MAJOR_HASH_SIZE chains
 }
 
 // GlobalNames lists the globals of the table, for completion.
