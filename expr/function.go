@@ -97,7 +97,8 @@ func (c *Call) Warn(format string, args ...any) { c.Session.warn(format, args...
 func Functions() []Function {
 	all := slices.Concat(netFunctions, kernelFunctions, memoryFunctions, typeFunctions, numberFunctions,
 		listFunctions, linkedFunctions, predicateFunctions, textFunctions, codeFunctions, layoutFunctions, wordFunctions,
-		chainFunctions, tableFunctions, symbolFunctions)
+		chainFunctions, tableFunctions, symbolFunctions, structFunctions, taskFunctions, systemFunctions,
+		addressFunctions, socketFunctions, qdiscFunctions, linkFunctions, netfilterFunctions, ssFunctions)
 	slices.SortFunc(all, func(a, b Function) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }

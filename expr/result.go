@@ -55,6 +55,11 @@ func (r Result) Text(f value.Format) (string, error) {
 		return strings.TrimRight(b.String(), "\n"), part
 	}
 	if !ok {
+		if list, ok := r.Value.([]any); ok {
+			if out, ok, err := recordLines(list, f); ok {
+				return value.Scrub(out), err
+			}
+		}
 		out, err := briefText(r.Value, f)
 		return value.Scrub(out), err
 	}
