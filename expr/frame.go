@@ -12,13 +12,15 @@ import (
 // predicates look at. The compiler gives each a slot.
 type frame struct {
 	slots     []slot
+	globals   *frame // the script's, in a function of it
 	ctx       context.Context
 	cancelled *atomic.Bool
 	steps     int
 	buf       [16]byte // to read integers into
 }
 
-// slot is a variable, or the element, index and accumulator of a predicate.
+// slot is a variable, or the element, index and accumulator of a predicate. The
+// index of a script's variable is how much it holds.
 type slot struct {
 	v     any
 	e     *elem
@@ -28,7 +30,7 @@ type slot struct {
 // clone is the frame as it is now: a sequence that is walked later, or within
 // another walk of itself, has one of its own.
 func (f *frame) clone() *frame {
-	g := &frame{slots: make([]slot, len(f.slots)), ctx: f.ctx, cancelled: f.cancelled}
+	g := &frame{slots: make([]slot, len(f.slots)), globals: f.globals, ctx: f.ctx, cancelled: f.cancelled}
 	copy(g.slots, f.slots)
 	for i := range g.slots {
 		if e := g.slots[i].e; e != nil {
