@@ -122,7 +122,7 @@ Statements end with the line, or with ;. Expressions are those of eval.
   kinspect snapshot -o bond0.kdump --redact -- explain bond0
   kinspect snapshot -o drops.elf --format elf -- eval "netdevs() | map(.rx_dropped)" "cpus()"
   kinspect --core bond0.kdump explain bond0
-COMMAND is eval, explain or handler. The file holds memory of the kernel, and its
+COMMAND is eval, run, explain or handler. The file holds memory of the kernel, and its
 symbols and types whole: other questions work on it as far as that memory goes.
 Where COMMAND fails, the file has what was read until then, and fails in the same
 way: it shows somebody else why. The exit code is 2 then.

@@ -58,6 +58,7 @@ var checks = []check{
 	{name: "overview", at: []string{"scenarios"}, run: checkOverview},
 	{name: "snapshot", at: []string{"incident", "scenarios"}, run: checkSnapshot},
 	{name: "sym", at: []string{"incident", "scenarios", "vmcore", "wide"}, run: checkSym},
+	{name: "scripts", at: []string{"incident", "scenarios"}, run: checkScripts},
 	{name: "unmapped", at: []string{"incident"}, run: checkUnmapped},
 	{name: "callers-namespace", at: []string{"incident"}, on: "live", run: checkCallersNamespace},
 	{name: "kptr-restrict", at: []string{"incident"}, on: "live", run: checkKptrRestrict},
