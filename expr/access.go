@@ -21,6 +21,8 @@ func (s *Session) member(x any, name string, optional bool) (any, error) {
 			return nil, fmt.Errorf("the map has no key %s", value.Quote(name))
 		}
 		return v, nil
+	case *Record:
+		return x.Field(name)
 	case []any:
 		return nil, fmt.Errorf("a list has no member %s: map(.%s) makes a list of its elements' members", name, name)
 	case value.Value:
@@ -114,6 +116,12 @@ func (s *Session) index(x, i any, optional bool) (any, error) {
 			return nil, fmt.Errorf("the map has no key %s", value.Quote(k))
 		}
 		return v, nil
+	case *Record:
+		k, err := key(i)
+		if err != nil {
+			return nil, err
+		}
+		return x.Field(k)
 	case value.Value:
 		if name, ok := i.(string); ok {
 			return s.member(x, name, optional)

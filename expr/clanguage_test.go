@@ -51,6 +51,7 @@ var cForms = [][2]string{
 	{"netdevs() | map(.flags & 1) | sum() > 0", "true"},
 	{"netdev('bond0')->rx_dropped | hex()", `"0x30"`},
 	{"netdevs() | count((u16).mtu == 1500)", "6"},
+	{"list_for_each(init_net.dev_base_head, struct net_device, dev_list) | map(.flags) | first()", "(unsigned int)9 (IFF_UP|IFF_LOOPBACK)"},
 	{"netdev('lo') & 3", "error: struct net_device * & the number 3: pointers take + and -…"},
 	{"(struct nosuch *)5", "error: type \"struct nosuch *\", column 8: no struct \"nosuch\"…"},
 	{"(struct net)5", "error: a number is no struct net: …"},

@@ -109,7 +109,7 @@ type memberCache struct {
 	name    string
 	typ     btf.Type
 	target  btf.Type // of a pointer, what it points to
-	field   btf.Field
+	field   value.Place
 	special bool // not a plain member, see valueMember
 
 	// An integer of a struct, no bit-field and not in network order.
@@ -156,7 +156,7 @@ func (m *memberCache) learn(v value.Value) {
 	if !ok || isNetDevice(st) && knet.IsCoreCounter(m.name) {
 		return
 	}
-	f, err := st.FindMember(m.name)
+	f, err := v.Kernel().Place(st, m.name)
 	if err != nil || isPerCPUMember(st, m.name) {
 		return
 	}

@@ -28,6 +28,10 @@ func (c *completer) members(dot int, prefix string) []string {
 				add(k)
 			}
 		}
+	case *Record:
+		for _, n := range v.names {
+			add(n)
+		}
 	case value.Value:
 		if whole := c.s.defined(v); whole.Valid() {
 			v = whole

@@ -2,6 +2,7 @@ package expr
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -130,7 +131,7 @@ func functionSection() string {
 		topics[f.Topic] = append(topics[f.Topic], f)
 	}
 	var b strings.Builder
-	for _, topic := range sortedKeys(topics) {
+	for _, topic := range slices.Sorted(maps.Keys(topics)) {
 		fmt.Fprintf(&b, "\n### %s%s\n\n", strings.ToUpper(topic[:1]), topic[1:])
 		for _, f := range topics[topic] {
 			fmt.Fprintf(&b, "- `%s`: %s. `%s`\n", f.Signature, strings.TrimSuffix(f.Doc, "."), strings.Join(f.Examples, "`, `"))
@@ -152,7 +153,7 @@ func optionSection() string {
 var helperRow = regexp.MustCompile(`(?m)^\| (\w+) \| (have|as|no|not yet): (.*) \|$`)
 
 // placeholders stand for the arguments in that table.
-const placeholders = "a c cpu d dev desc e f g h i ids inode k m major minor mm n order p page pfn phys pid q r rq s sb se si sk skb t tg tree uid vma x z"
+const placeholders = "a b base c cpu d  dev desc e f inode g h i ids inode k m major minor mm n order p page pages pfn phys pid q r rq s sb se si sk skb t tg tree uid vma x z"
 
 // TestDrgnHelpers: each expression in the table of drgn's helpers is one on the 6.12
 // kernel, as far as that can be told without evaluating it, and what the table calls

@@ -58,6 +58,11 @@ func (r Result) Text(f value.Format) (string, error) {
 		if err := new(measure).any(r.Value, 0); err != nil {
 			return "", fmt.Errorf("%w: too large to print", err)
 		}
+		if list, ok := r.Value.([]any); ok {
+			if out, ok, err := recordLines(list, f); ok {
+				return value.Scrub(out), err
+			}
+		}
 		out, err := briefText(r.Value, f)
 		return value.Scrub(out), err
 	}

@@ -95,18 +95,13 @@ func (p *Script) words(values []any) (string, error) {
 // plainText is a value as print shows it: a string without quotes, a number and a
 // struct without their type.
 func plainText(x any, f value.Format) (string, error) {
-	m := measure{}
-	if err := m.any(x, 0); err != nil {
-		return "", fmt.Errorf("%w: too large to print", err)
-	}
 	f.NoTypes = true
 	if s, ok := x.(string); ok {
 		return value.Scrub(s), nil
 	}
 	v, ok := x.(value.Value)
 	if !ok {
-		out, err := briefText(x, f)
-		return value.Scrub(out), err
+		return Result{Value: x}.Text(f)
 	}
 	if _, _, ok := isText(v); ok && !v.IsPerCPU() {
 		s, ok, err := text(v)
@@ -124,49 +119,36 @@ func plainText(x any, f value.Format) (string, error) {
 
 // stream prints the elements of a sequence as they are made.
 func (p *Script) stream(f *frame, q *Sequence, at int) error {
-	var part error
-	note := func(err error) {
-		if part == nil {
-			part = err
-		}
-	}
-	var walk, write error
+	var part, write error
 	if p.config.JSON {
-		walk, write = streamJSON(p.s, f, q, p.config.Out, note)
+		part, write = streamJSON(p.s, f, q, p.config.Out)
 	} else {
 		format := p.config.Format
 		format.NoTypes = true
-		out := textStream{w: bufio.NewWriter(p.config.Out), width: format.Width}
-		walk = p.s.iterate(f, q, func(e *elem) error {
-			text, err := briefText(e.value(), format)
-			note(err)
-			return out.item(value.Scrub(text))
-		})
-		out.end(walk)
-		if write = out.err; write == nil {
-			write = out.w.Flush()
-		}
+		part, write = Result{Value: q, session: p.s, frame: f}.WriteText(p.config.Out, format, nil)
 	}
 	p.tell(at)
 	switch {
 	case write != nil:
 		return &writeError{write}
-	case walk != nil:
-		return p.moved(walk, at)
+	case part != nil:
+		return p.moved(part, at)
 	}
-	return p.part(part, at)
+	return nil
 }
 
 // streamJSON writes the elements of a sequence as an array on one line.
-func streamJSON(s *Session, f *frame, q *Sequence, w io.Writer, note func(error)) (walk, write error) {
+func streamJSON(s *Session, f *frame, q *Sequence, w io.Writer) (part, write error) {
 	out := bufio.NewWriter(w)
 	enc := encoder(trimLine{out})
 	_ = out.WriteByte('[')
 	n := 0
-	walk = s.iterate(f, q, func(e *elem) error {
+	walk := s.iterate(f, q, func(e *elem) error {
 		j := jsonWriter{}
 		v := j.any(e.value())
-		note(j.err)
+		if part == nil {
+			part = j.err
+		}
 		if n++; n > 1 {
 			_ = out.WriteByte(',')
 		}
@@ -179,7 +161,10 @@ func streamJSON(s *Session, f *frame, q *Sequence, w io.Writer, note func(error)
 	if err := out.Flush(); write == nil {
 		write = err
 	}
-	return walk, write
+	if walk != nil && write == nil {
+		part = walk
+	}
+	return part, write
 }
 
 // failed tells of an assertion that does not hold.

@@ -81,6 +81,9 @@ func longSession(tb testing.TB, nodes uint64) (*Session, *longList) {
 const nodesText = "list_for_each(head, struct netdev_hw_addr, list)"
 
 func TestLongList(t *testing.T) {
+	if raceDetector {
+		t.Skip("one goroutine, and millions of steps")
+	}
 	const nodes = 1_000_000
 	s, l := longSession(t, nodes)
 	for _, c := range []struct{ src, want string }{

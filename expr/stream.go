@@ -27,7 +27,7 @@ func (r Result) WriteText(w io.Writer, f value.Format, warned func(string)) (par
 		if err != nil && part == nil {
 			part = err
 		}
-		return out.item(value.Scrub(text))
+		return out.item(value.Scrub(text), isLine(x))
 	})
 	out.end(err)
 	if err != nil && out.err == nil {
@@ -71,20 +71,24 @@ func (r Result) eachElement(q *Sequence, visit func(any) error) error {
 }
 
 // textStream writes a list of unknown length as bracket does: on one line where it
-// fits, else one element a line.
+// fits, else one element a line. Elements that are lines of text by themselves have no brackets.
 type textStream struct {
 	w     *bufio.Writer
 	width int
 	short []string // as long as all fit on a line
 	used  int
 	lines bool
+	bare  bool  // the first element was a line by itself, and so are all
 	err   error // of the writer
 }
 
 // flushEvery is after how many elements what was written is passed on.
 const flushEvery = 64
 
-func (t *textStream) item(text string) error {
+func (t *textStream) item(text string, line bool) error {
+	if line && !t.lines && len(t.short) == 0 {
+		t.lines, t.bare = true, true
+	}
 	if !t.lines {
 		t.short = append(t.short, text)
 		t.used += len(text) + 2
@@ -106,7 +110,13 @@ func (t *textStream) item(text string) error {
 	return t.err
 }
 
-func (t *textStream) line(s string) { t.write("\t" + strings.ReplaceAll(s, "\n", "\n\t") + ",\n") }
+func (t *textStream) line(s string) {
+	if t.bare {
+		t.write(s + "\n")
+		return
+	}
+	t.write("\t" + strings.ReplaceAll(s, "\n", "\n\t") + ",\n")
+}
 
 func (t *textStream) write(s string) {
 	if _, err := t.w.WriteString(s); err != nil && t.err == nil {
@@ -116,6 +126,9 @@ func (t *textStream) write(s string) {
 
 func (t *textStream) end(err error) {
 	switch {
+	case t.bare && err != nil:
+		t.write("…\n")
+	case t.bare:
 	case t.lines && err != nil:
 		t.write("\t…\n]\n")
 	case t.lines:

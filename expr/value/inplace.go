@@ -7,11 +7,23 @@ import (
 	"kinspect/kmem"
 )
 
+// Place is where a member lies in a struct, and all else that [Value.Member] looks up.
+type Place struct {
+	btf.Field
+	words *wordSet
+}
+
+// Place finds a member of a struct.
+func (k *Kernel) Place(st *btf.Struct, member string) (Place, error) {
+	f, err := k.findMember(st, member)
+	return Place{f, k.wordsOf(st.Name, member)}, err
+}
+
 // Enter makes v, a struct, its member f. It is what [Value.Member] does where the
-// field is known, without a copy.
-func (v *Value) Enter(f *btf.Field) error {
+// place is known, without a copy.
+func (v *Value) Enter(f *Place) error {
 	off := uint64(f.BitOffset) / 8
-	v.bits, v.bitOff, v.note = f.BitSize, 0, ""
+	v.bits, v.bitOff, v.note, v.words, v.constant = f.BitSize, 0, "", f.words, false
 	if f.BitSize != 0 {
 		v.bitOff = uint32(f.BitOffset % 8)
 	}
