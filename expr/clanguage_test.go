@@ -59,5 +59,9 @@ var cForms = [][2]string{
 	{"sizeof(struct nosuch)", "error: type \"struct nosuch\"…"},
 	{"*5", "error: * does not take the number 5: (struct TYPE *)x says what there is at an address"},
 	{"&5", "error: & does not take the number 5: it is no place in the kernel's memory"},
+	{"'name' in netdev('lo')", "true"},
+	{"'rx_dropped' in netdev('lo')", "true"},
+	{"'nothing' in *netdev('lo') or 'prev' not in init_net.dev_base_head", "false"},
+	{"5 in netdev('lo')", "error: in takes a list or a map on its right: …"},
 	{"list_for_each(netdev('lo'), struct net_device, dev_list)", "error: struct net_device is neither a list_head nor an hlist_head"},
 }

@@ -42,8 +42,9 @@ type compiler struct {
 
 // variable is one that let declared.
 type variable struct {
-	name string
-	slot int
+	name   string
+	slot   int
+	global bool // of the script, seen from one of its functions
 }
 
 // compile turns an expression into what evaluates it, and says how many slots a
@@ -196,6 +197,9 @@ func (c *compiler) name(n *syntax.Name) *compiled {
 	for _, v := range slices.Backward(c.vars) {
 		if v.name == n.Name {
 			slot := v.slot
+			if v.global {
+				return c.global(v, n.At)
+			}
 			return &compiled{run: func(f *frame) (any, error) { return f.slots[slot].v, nil }}
 		}
 	}
@@ -261,7 +265,7 @@ func (c *compiler) element(n *syntax.Element) *compiled {
 func (c *compiler) let(n *syntax.Let) *compiled {
 	v := c.node(n.Value)
 	slot := c.slot()
-	c.vars = append(c.vars, variable{n.Name, slot})
+	c.vars = append(c.vars, variable{name: n.Name, slot: slot})
 	body := c.node(n.Body)
 	c.vars = c.vars[:len(c.vars)-1]
 	return &compiled{run: func(f *frame) (any, error) {

@@ -95,7 +95,7 @@ func (l *loop) over(f *frame, list any, each func(e *elem) error) error {
 // derived is a sequence made of another one: each element goes through step.
 func (l *loop) derived(f *frame, from *Sequence, step func(f *frame, e, made *elem, visit func(*elem) error) error) *Sequence {
 	snap := f.clone()
-	return newSequence(from.Of, func(visit func(*elem) error) error {
+	return from.derived(func(visit func(*elem) error) error {
 		g := snap.clone()
 		var made elem // for what step makes: walks may nest
 		return l.over(g, from, func(e *elem) error { return step(g, e, &made, visit) })

@@ -11,10 +11,11 @@ import (
 // frame holds what an evaluation has in hand: the variables of let, and what the
 // predicates look at. The compiler gives each a slot.
 type frame struct {
-	slots []slot
-	now   *running
-	steps int
-	buf   [16]byte // to read integers into
+	slots   []slot
+	globals *frame // the script's, in a function of it
+	now     *running
+	steps   int
+	buf     [16]byte // to read integers into
 }
 
 // running is the evaluation that runs. A session has one for all that it evaluates, one
@@ -25,7 +26,8 @@ type running struct {
 	cancelled *atomic.Bool
 }
 
-// slot is a variable, or the element, index and accumulator of a predicate.
+// slot is a variable, or the element, index and accumulator of a predicate. The
+// index of a script's variable is how much it holds.
 type slot struct {
 	v     any
 	e     *elem
@@ -35,7 +37,7 @@ type slot struct {
 // clone is the frame as it is now: a sequence that is walked later, or within
 // another walk of itself, has one of its own.
 func (f *frame) clone() *frame {
-	g := &frame{slots: make([]slot, len(f.slots)), now: f.now}
+	g := &frame{slots: make([]slot, len(f.slots)), globals: f.globals, now: f.now}
 	copy(g.slots, f.slots)
 	for i := range g.slots {
 		if e := g.slots[i].e; e != nil {

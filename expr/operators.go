@@ -3,9 +3,11 @@ package expr
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"kinspect/btf"
+	"kinspect/expr/knet"
 	"kinspect/expr/value"
 )
 
@@ -216,7 +218,8 @@ func complement(x any) (any, error) {
 	return compute("^", n, number{Num: value.IntNum(-1), k: n.k})
 }
 
-// in reports whether a list holds x, or a map the key.
+// in reports whether a list holds x, a map the key, or a struct a member of that
+// name: kernels differ in these, and a script has to ask.
 func (s *Session) in(x, list any) (bool, error) {
 	switch l := list.(type) {
 	case map[string]any:
@@ -226,6 +229,16 @@ func (s *Session) in(x, list any) (bool, error) {
 		}
 		_, ok := l[key]
 		return ok, nil
+	case *Record:
+		if name, ok := x.(string); ok {
+			return slices.Contains(l.names, name), nil
+		}
+	case value.Value:
+		if name, ok := x.(string); ok {
+			if st := structOf(l); st != nil {
+				return s.hasMember(l, st, name), nil
+			}
+		}
 	case nil:
 		return false, nil
 	}
@@ -278,4 +291,25 @@ func (m *matcher) operator(op string, a, b any) (any, error) {
 		m.text = y
 	}
 	return m.re.MatchString(x), nil
+}
+
+// structOf is the type of a struct, or of what a pointer to one points to; else nil.
+func structOf(v value.Value) *btf.Struct {
+	t := btf.Underlying(v.Type())
+	if p, ok := t.(*btf.Pointer); ok {
+		t = btf.Underlying(p.Target())
+	}
+	st, _ := t.(*btf.Struct)
+	return st
+}
+
+func (s *Session) hasMember(v value.Value, st *btf.Struct, name string) bool {
+	if _, err := st.FindMember(name); err == nil {
+		return true
+	}
+	if s.stack == nil || !isNetDevice(st) || !knet.IsCoreCounter(name) {
+		return false
+	}
+	_, err := s.valueMember(v, name)
+	return err == nil
 }

@@ -55,6 +55,9 @@ func (r Result) Text(f value.Format) (string, error) {
 		return strings.TrimRight(b.String(), "\n"), part
 	}
 	if !ok {
+		if err := new(measure).any(r.Value, 0); err != nil {
+			return "", fmt.Errorf("%w: too large to print", err)
+		}
 		if list, ok := r.Value.([]any); ok {
 			if out, ok, err := recordLines(list, f); ok {
 				return value.Scrub(out), err

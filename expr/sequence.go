@@ -20,6 +20,8 @@ type Sequence struct {
 	// each is Each without a box for each element, where the sequence can do that. What
 	// visit gets is good until it returns.
 	each func(visit func(*elem) error) error
+
+	made int // how many sequences this one is made of
 }
 
 // newSequence returns the sequence that each makes.
@@ -31,6 +33,13 @@ func newSequence(of string, each func(visit func(*elem) error) error) *Sequence 
 			return each(func(e *elem) error { return visit(e.value()) })
 		},
 	}
+}
+
+// derived returns a sequence of the same that each makes of this one.
+func (q *Sequence) derived(each func(visit func(*elem) error) error) *Sequence {
+	out := newSequence(q.Of, each)
+	out.made = q.made + 1
+	return out
 }
 
 // walk calls visit with each element.
@@ -188,7 +197,7 @@ func (s *Session) nth(f *frame, q *Sequence, i any) (any, error) {
 // head is the first n elements of a sequence.
 func (s *Session) head(f *frame, q *Sequence, n int64) *Sequence {
 	g := f.clone()
-	return newSequence(q.Of, func(visit func(*elem) error) error {
+	return q.derived(func(visit func(*elem) error) error {
 		have := int64(0)
 		if n == 0 {
 			return nil
@@ -209,7 +218,7 @@ func (s *Session) head(f *frame, q *Sequence, n int64) *Sequence {
 // distinct is each element of a sequence once.
 func (s *Session) distinct(f *frame, q *Sequence) *Sequence {
 	g := f.clone()
-	return newSequence(q.Of, func(visit func(*elem) error) error {
+	return q.derived(func(visit func(*elem) error) error {
 		seen := map[string]bool{}
 		return s.iterate(g.clone(), q, func(e *elem) error {
 			k, err := distinctKey(e.value())

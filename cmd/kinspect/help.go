@@ -82,6 +82,27 @@ var commandHelp = map[string]struct{ examples, exits string }{
 `,
 		"0 answered; 2 no answer, or one in part",
 	},
+	"run": {
+		`  kinspect run bonds.ki                 on the running kernel
+  kinspect --core vmcore run bonds.ki 100   the script finds "100" in args
+  kinspect --json run bonds.ki          each print is one JSON value on a line
+  kinspect run - <bonds.ki              from standard input
+  kinspect run bonds.ki -- -x           an argument that begins with -
+
+A file that begins with #!/usr/bin/env -S kinspect run is a program. What a script
+may hold:
+  let d = netdev('bond0')               a variable; d = … sets it
+  if COND { … } else if COND { … } else { … }
+  for d in netdevs() { … }              a list or a sequence; break, continue
+  fn own(d) = d.rx_dropped              a function; fn f(a) { …; return a }
+  print EXPR, …                         text; an expression alone prints, too
+  assert COND, EXPR, …                  where COND does not hold, say so and go on
+  require COND, EXPR, …                 the same, and end
+  warn EXPR, …; exit [N]; args          args: what stands behind the script's name
+Statements end with the line, or with ;. Expressions are those of eval.
+`,
+		"0 every assertion held; 1 one did not; 2 the script could not run to its end, or what exit said",
+	},
 	"explain": {
 		`  kinspect explain bond0
   kinspect explain                      all devices of all namespaces that show a drop
@@ -102,7 +123,7 @@ var commandHelp = map[string]struct{ examples, exits string }{
   kinspect snapshot -o bond0.kdump --redact -- explain bond0
   kinspect snapshot -o drops.elf --format elf -- eval "netdevs() | map(.rx_dropped)" "cpus()"
   kinspect --core bond0.kdump explain bond0
-COMMAND is eval, explain or handler. The file holds memory of the kernel, and its
+COMMAND is eval, run, explain or handler. The file holds memory of the kernel, and its
 symbols and types whole: other questions work on it as far as that memory goes.
 Where COMMAND fails, the file has what was read until then, and fails in the same
 way: it shows somebody else why. The exit code is 2 then.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"kinspect/btf"
+	"kinspect/expr"
 	"kinspect/expr/value"
 )
 
@@ -46,6 +47,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"eval", "EXPR…", "evaluate expressions on the kernel", 1, -1, (*app).eval},
+		{"run", "FILE.ki|- [ARG…]", "run a script: statements, assertions, an exit code", 1, -1, (*app).runScript},
 		{"explain", "[DEV]", "say which path dropped a device's frames, and what rules the others out; without DEV, all devices that show a drop", 0, 1, (*app).explain},
 		{"handler", "ETHERTYPE [DEV]", "say what handles an ethertype, there or on any device", 1, 2, (*app).handler},
 		{"sym", "NAME[+OFF]|ADDR", "name an address of the kernel, or find a symbol; --around N lists its neighbours", 1, 1, (*app).sym},
@@ -121,7 +123,12 @@ func (a *app) fail(err error) {
 		fmt.Fprintln(a.stderr, "try: kinspect help")
 	}
 	if a.options.json {
-		_ = a.printJSON(map[string]any{"error": err.Error()})
+		out := map[string]any{"error": err.Error()}
+		var script *expr.ScriptError
+		if errors.As(err, &script) {
+			out["file"], out["line"], out["column"] = value.Printable(script.Name), script.Line, script.Column
+		}
+		_ = a.printJSON(out)
 	}
 }
 

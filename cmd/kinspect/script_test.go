@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -34,6 +35,10 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	scripts, err := filepath.Abs("../../testdata/scripts")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
@@ -41,6 +46,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("SNAPSHOTS", snapshots)
+			env.Setenv("SCRIPTS", scripts)
 			env.Setenv("HOME", env.WorkDir)
 			return nil
 		},
@@ -48,4 +54,32 @@ func TestScripts(t *testing.T) {
 			"exit": wantExit, "mangle": mangle, "extract": extract, "hide": hide, "pack": pack,
 		},
 	})
+}
+
+// TestReadmeScripts: the scripts that the README shows are those of testdata/scripts.
+func TestReadmeScripts(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("../../testdata/scripts/*.ki")
+	if err != nil || len(files) < 3 {
+		t.Fatalf("%d scripts, %v", len(files), err)
+	}
+	for _, file := range files {
+		src, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var shown strings.Builder
+		for line := range strings.Lines(strings.ReplaceAll(string(src), "\t", "    ")) {
+			if line != "\n" {
+				line = "    " + line
+			}
+			shown.WriteString(line)
+		}
+		if !strings.Contains(string(readme), shown.String()) {
+			t.Errorf("the README does not show %s as it is", file)
+		}
+	}
 }

@@ -43,8 +43,8 @@ func (a *app) snapshot(args []string) (int, error) {
 	switch {
 	case !ok:
 		return exitFailed, noCommand(rest[0])
-	case !slices.Contains([]string{"eval", "explain", "handler"}, c.name):
-		return exitFailed, usagef("a snapshot is taken of eval, explain or handler, not of %q", rest[0])
+	case !slices.Contains([]string{"eval", "run", "explain", "handler"}, c.name):
+		return exitFailed, usagef("a snapshot is taken of eval, run, explain or handler, not of %q", rest[0])
 	case inner.options.help:
 		return a.help(rest[:1])
 	}

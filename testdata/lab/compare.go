@@ -63,6 +63,7 @@ var checks = []check{
 	{name: "overview", at: []string{"scenarios"}, run: checkOverview},
 	{name: "snapshot", at: []string{"incident", "scenarios"}, run: checkSnapshot},
 	{name: "sym", at: []string{"incident", "scenarios", "vmcore", "wide"}, run: checkSym},
+	{name: "scripts", at: []string{"incident", "scenarios"}, run: checkScripts},
 	{name: "tasks", at: []string{"incident", "scenarios", "wide"}, run: checkTasks},
 	{name: "files", at: []string{"incident", "scenarios", "wide"}, run: checkFiles},
 	{name: "stacks", at: []string{"incident", "scenarios", "wide"}, run: checkStacks},
