@@ -356,8 +356,9 @@ func checkSlabs(c *subjectContext) error {
 			continue
 		}
 		if !near(r[1].(float64), w.active, 0.1, 4*w.perSlab) || !near(r[2].(float64), w.objects, 0.1, 4*w.perSlab) {
-			far++
-			if !c.live() || far > 10 {
+			// The kernel goes on freeing, maple nodes behind a grace period for one, between its
+			// answer and the dump.
+			if far++; far > 10 {
 				errs = append(errs, a.fail("%v, /proc/slabinfo has %v", r, w))
 			}
 		}
