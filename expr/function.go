@@ -94,7 +94,7 @@ func (c *Call) Warn(format string, args ...any) { c.Session.warn(format, args...
 // Functions lists the functions that every session has, by name.
 func Functions() []Function {
 	all := slices.Concat(netFunctions, kernelFunctions, memoryFunctions, typeFunctions, numberFunctions,
-		listFunctions, predicateFunctions, textFunctions, codeFunctions, layoutFunctions, wordFunctions)
+		listFunctions, predicateFunctions, textFunctions, codeFunctions, sourceFunctions, layoutFunctions, wordFunctions)
 	slices.SortFunc(all, func(a, b Function) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }
