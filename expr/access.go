@@ -21,6 +21,8 @@ func (s *Session) member(x any, name string, optional bool) (any, error) {
 			return nil, fmt.Errorf("the map has no key %s", value.Quote(name))
 		}
 		return v, nil
+	case *Record:
+		return x.Field(name)
 	case []any:
 		return nil, fmt.Errorf("a list has no member %s: map(.%s) makes a list of its elements' members", name, name)
 	case value.Value:
@@ -98,7 +100,7 @@ func (s *Session) index(x, i any, optional bool) (any, error) {
 			return nil, err
 		}
 		if n < 0 {
-			n += int64(len(x)) // -1 is the last, as everywhere in expr-lang
+			n += int64(len(x)) // -1 is the last, as in expr-lang
 		}
 		if n < 0 || n >= int64(len(x)) {
 			return nil, fmt.Errorf("index %s is outside the list, which has %d elements", indexText(i), len(x))
@@ -114,6 +116,12 @@ func (s *Session) index(x, i any, optional bool) (any, error) {
 			return nil, fmt.Errorf("the map has no key %s", value.Quote(k))
 		}
 		return v, nil
+	case *Record:
+		k, err := key(i)
+		if err != nil {
+			return nil, err
+		}
+		return x.Field(k)
 	case value.Value:
 		if name, ok := i.(string); ok {
 			return s.member(x, name, optional)

@@ -15,24 +15,10 @@ func (s *Session) compare(where *site, a, b any) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	switch where.op {
-	case "==":
-		return c == 0, nil
-	case "!=":
-		return c != 0, nil
-	}
-	if !ordered {
+	if !ordered && where.op != "==" && where.op != "!=" {
 		return false, fmt.Errorf("%s %s %s: there is no order between them", describe(a), where.op, describe(b))
 	}
-	switch where.op {
-	case "<":
-		return c < 0, nil
-	case ">":
-		return c > 0, nil
-	case "<=":
-		return c <= 0, nil
-	}
-	return c >= 0, nil
+	return holds(where.op, c), nil
 }
 
 // relation is how a relates to b: below, equal or above zero. ordered is false
@@ -44,6 +30,12 @@ func (s *Session) relation(where *site, a, b any) (c int, ordered bool, err erro
 	if c, done, err := compareText(a, b); done || err != nil {
 		return c, true, err
 	}
+	if a, err = s.listOf(a); err != nil {
+		return 0, false, err
+	}
+	if b, err = s.listOf(b); err != nil {
+		return 0, false, err
+	}
 	x, okA, err := numberOf(pointerTo(a))
 	if err != nil {
 		return 0, false, err
@@ -51,6 +43,16 @@ func (s *Session) relation(where *site, a, b any) (c int, ordered bool, err erro
 	y, okB, err := numberOf(pointerTo(b))
 	if err != nil {
 		return 0, false, err
+	}
+	if okA != okB { // 'c' is a number beside one
+		if okB {
+			x, okA, err = numberOf(characterOf(a))
+		} else {
+			y, okB, err = numberOf(characterOf(b))
+		}
+		if err != nil {
+			return 0, false, err
+		}
 	}
 	switch {
 	case okA && okB && (x.isFloat || y.isFloat):

@@ -28,6 +28,10 @@ func (c *completer) members(dot int, prefix string) []string {
 				add(k)
 			}
 		}
+	case *Record:
+		for _, n := range v.names {
+			add(n)
+		}
 	case value.Value:
 		if whole := c.s.defined(v); whole.Valid() {
 			v = whole
@@ -159,7 +163,7 @@ func (c *completer) element(i int) (string, bool) {
 	if !c.is(open, "(") || !c.isWord(open-1) {
 		return "", false
 	}
-	if f, ok := c.s.functions[c.text(c.toks[open-1])]; !ok || f.Topic != topicPredicate && f.Name != "sum" && lenders[f.Name] == "" {
+	if f, ok := c.s.functions[c.text(c.toks[open-1])]; !ok || f.Topic != topicPredicate && !predicative[f.Name] {
 		return "", false
 	}
 	if c.is(open-2, "|") {

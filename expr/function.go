@@ -37,7 +37,7 @@ type Function struct {
 	Args             []ArgKind
 
 	// Call computes the result: a Go value of the kinds that [Result] lists. It is
-	// nil for what takes a predicate, which expr-lang itself runs.
+	// nil for what takes a predicate, which the compiler knows.
 	Call func(c *Call) (any, error)
 	// Slow keeps completion from evaluating the function.
 	Slow bool
@@ -55,6 +55,8 @@ type Call struct {
 	Context context.Context
 	Session *Session
 	Args    []any
+
+	frame *frame
 }
 
 // Arg is an argument, or nil where it was left out.
@@ -94,7 +96,9 @@ func (c *Call) Warn(format string, args ...any) { c.Session.warn(format, args...
 // Functions lists the functions that every session has, by name.
 func Functions() []Function {
 	all := slices.Concat(netFunctions, kernelFunctions, memoryFunctions, typeFunctions, numberFunctions,
-		listFunctions, predicateFunctions, textFunctions, codeFunctions, sourceFunctions, layoutFunctions, wordFunctions)
+		listFunctions, linkedFunctions, predicateFunctions, textFunctions, codeFunctions, sourceFunctions, layoutFunctions, wordFunctions,
+		structFunctions, taskFunctions, systemFunctions,
+		addressFunctions, socketFunctions, qdiscFunctions, linkFunctions, netfilterFunctions, ssFunctions)
 	slices.SortFunc(all, func(a, b Function) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }

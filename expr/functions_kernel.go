@@ -66,14 +66,14 @@ var kernelFunctions = []Function{
 	},
 	{
 		Name: "addr", Signature: "addr(VALUE or 'SYMBOL')", Topic: topicKernel,
-		Doc:      "the address of a value, as a pointer to its type, or that of a symbol, as void *",
+		Doc:      "the address of a value, as a pointer to its type: &VALUE; or that of a symbol, as void *",
 		Examples: []string{"addr(init_net.dev_base_head)", "addr('jiffies')"},
 		MinArgs:  1, MaxArgs: 1, Args: []ArgKind{SymbolArg},
 		Call: callAddr,
 	},
 	{
 		Name: "deref", Signature: "deref(POINTER)", Topic: topicKernel,
-		Doc:      "what a pointer points to",
+		Doc:      "what a pointer points to: *POINTER",
 		Examples: []string{"deref(init_net.dev_base_head.next)"},
 		MinArgs:  1, MaxArgs: 1,
 		Call: func(c *Call) (any, error) {
@@ -81,26 +81,13 @@ var kernelFunctions = []Function{
 			if err != nil {
 				return nil, err
 			}
-			if v, err = follow(v); err != nil {
-				return nil, err
-			}
-			if whole := c.Session.defined(v); whole.Valid() {
-				v = whole
-			}
-			return v.Deref()
+			return c.Session.pointee(v)
 		},
-	},
-	{
-		Name: "list_entries", Signature: "list_entries(HEAD, 'struct TYPE', 'MEMBER'[, LIMIT])", Topic: topicKernel,
-		Doc:      "the structs on a list_head or hlist_head, linked through MEMBER, as a list of pointers",
-		Examples: []string{"list_entries(init_net.dev_base_head, 'struct net_device', 'dev_list') | map(.name)"},
-		MinArgs:  3, MaxArgs: 4, Args: []ArgKind{AnyArg, TypeArg, MemberArg},
-		Call: callListEntries,
 	},
 	{
 		Name: "container_of", Signature: "container_of(POINTER, 'struct TYPE', 'MEMBER')", Topic: topicKernel,
 		Doc:      "the struct whose MEMBER a pointer points to",
-		Examples: []string{"container_of(init_net.dev_base_head.next, 'struct net_device', 'dev_list').name"},
+		Examples: []string{"container_of(init_net.dev_base_head.next, struct net_device, dev_list)->name"},
 		MinArgs:  3, MaxArgs: 3, Args: []ArgKind{AnyArg, TypeArg, MemberArg},
 		Call: callContainerOf,
 	},
@@ -140,6 +127,11 @@ func callAddr(c *Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	return address(v)
+}
+
+// address is &v.
+func address(v value.Value) (any, error) {
 	p, err := v.AddressOf()
 	switch {
 	case err == nil:
@@ -153,63 +145,6 @@ func callAddr(c *Call) (any, error) {
 		return nil, fmt.Errorf("this %s is an address already, and lies nowhere itself", v.Type())
 	}
 	return nil, err
-}
-
-// maxEntries is how many entries list_entries follows where no limit is given.
-const maxEntries = 100_000
-
-func callListEntries(c *Call) (any, error) {
-	head, err := c.Value(0, "the head of a list")
-	if err != nil {
-		return nil, err
-	}
-	if _, ok := btf.Underlying(head.Type()).(*btf.Pointer); ok {
-		if head, err = follow(head); err != nil {
-			return nil, err
-		}
-		if head, err = head.Deref(); err != nil {
-			return nil, err
-		}
-	}
-	st, member, err := c.structMember(1)
-	if err != nil {
-		return nil, err
-	}
-	limit := int64(maxEntries)
-	if c.Arg(3) != nil {
-		if limit, err = c.Int(3, "a limit"); err != nil {
-			return nil, err
-		}
-		if limit < 0 {
-			return nil, errors.New("a limit is not negative")
-		}
-	}
-	walk := value.EachEntry
-	kind := "list_head"
-	if t, ok := btf.Underlying(head.Type()).(*btf.Struct); ok {
-		kind = t.Name
-	}
-	switch kind {
-	case "list_head":
-	case "hlist_head":
-		walk = value.EachHEntry
-	default:
-		return nil, fmt.Errorf("%s is neither a list_head nor an hlist_head", head.Type())
-	}
-	out := []any{}
-	err = walk(head, st, member, int(min(limit, maxElements))+1, func(v value.Value) error {
-		if int64(len(out)) >= limit {
-			c.Warn("list_entries stopped after %d entries: the list is longer, and a fourth argument sets the limit", limit)
-			return value.Stop()
-		}
-		p, err := v.AddressOf()
-		if err != nil {
-			return err
-		}
-		out = append(out, p)
-		return c.Grow(1)
-	})
-	return out, err
 }
 
 // structMember reads the arguments i and i+1, a struct type and a member of it.

@@ -23,11 +23,12 @@ var listFunctions = []Function{
 		Examples: []string{"first(netdevs()).name"},
 		MinArgs:  1, MaxArgs: 1,
 		Call: func(c *Call) (any, error) {
-			l, err := c.List(0)
-			if err != nil || len(l) == 0 {
-				return nil, err
-			}
-			return l[0], nil
+			var out any
+			err := c.each(0, func(e *elem) error {
+				out = e.value()
+				return value.Stop()
+			})
+			return out, err
 		},
 	},
 	{
@@ -36,11 +37,12 @@ var listFunctions = []Function{
 		Examples: []string{"last(netdevs()).name"},
 		MinArgs:  1, MaxArgs: 1,
 		Call: func(c *Call) (any, error) {
-			l, err := c.List(0)
-			if err != nil || len(l) == 0 {
-				return nil, err
-			}
-			return l[len(l)-1], nil
+			var out any
+			err := c.each(0, func(e *elem) error {
+				out = e.value()
+				return nil
+			})
+			return out, err
 		},
 	},
 	{
@@ -49,16 +51,19 @@ var listFunctions = []Function{
 		Examples: []string{"netdevs() | take(2) | map(.name)"},
 		MinArgs:  2, MaxArgs: 2,
 		Call: func(c *Call) (any, error) {
-			l, err := c.List(0)
-			if err != nil {
-				return nil, err
-			}
 			n, err := c.Int(1, "a number of elements")
 			if err != nil {
 				return nil, err
 			}
 			if n < 0 {
 				return nil, errors.New("take: a number of elements is not negative")
+			}
+			if q, ok := c.Arg(0).(*Sequence); ok {
+				return c.Session.head(c.frame, q, n), nil
+			}
+			l, err := c.List(0)
+			if err != nil {
+				return nil, err
 			}
 			return l[:min(n, int64(len(l)))], nil
 		},
@@ -133,7 +138,7 @@ var listFunctions = []Function{
 		Doc:      "the sum, as long or unsigned long, not cut to the elements' type",
 		Examples: []string{"netdevs() | sum(.rx_dropped)", "sum([1, 2, 3])"},
 		MinArgs:  1, MaxArgs: 1,
-		Call: func(c *Call) (any, error) { return c.Session.sum(c.Arg(0)) },
+		Call: callSum,
 	},
 	{
 		Name: "mean", Signature: "mean(LIST[, PREDICATE])", Topic: topicList,
@@ -186,6 +191,12 @@ var listFunctions = []Function{
 			case map[string]any:
 				k, err := key(c.Arg(1))
 				return x[k], err
+			case *Sequence:
+				n, err := c.Int(1, "an index")
+				if err != nil || n < 0 {
+					return nil, err
+				}
+				return c.Session.head(c.frame, x, n+1).last(n)
 			case []any:
 				n, err := c.Int(1, "an index")
 				if err != nil || n < 0 || n >= int64(len(x)) {
@@ -213,7 +224,12 @@ func (c *Call) join(parts []any) (any, error) {
 	out := []any{}
 	for _, p := range parts {
 		l, ok := p.([]any)
-		if !ok {
+		if q, isSeq := p.(*Sequence); isSeq {
+			var err error
+			if l, err = c.Session.collect(q); err != nil {
+				return nil, err
+			}
+		} else if !ok {
 			l = []any{p}
 		}
 		if err := c.Grow(len(l)); err != nil {
@@ -243,6 +259,9 @@ func callSort(c *Call) (any, error) {
 }
 
 func callUniq(c *Call) (any, error) {
+	if q, ok := c.Arg(0).(*Sequence); ok {
+		return c.Session.distinct(c.frame, q), nil
+	}
 	l, err := c.List(0)
 	if err != nil {
 		return nil, err
@@ -250,12 +269,9 @@ func callUniq(c *Call) (any, error) {
 	seen := map[string]bool{}
 	out := []any{}
 	for _, e := range l {
-		k, err := key(e)
+		k, err := distinctKey(e)
 		if err != nil {
-			return nil, fmt.Errorf("uniq: %w", err)
-		}
-		if _, isText, _ := text(e); isText {
-			k = "'" + k // the string "1" is not the number 1
+			return nil, err
 		}
 		if !seen[k] {
 			seen[k] = true
@@ -265,24 +281,19 @@ func callUniq(c *Call) (any, error) {
 	return out, c.Grow(len(out))
 }
 
-func callMean(c *Call) (any, error) {
-	l, err := c.List(0)
+// distinctKey tells elements apart.
+func distinctKey(x any) (string, error) {
+	k, err := key(x)
 	if err != nil {
-		return nil, err
+		return "", fmt.Errorf("uniq: %w", err)
 	}
-	if len(l) == 0 {
-		return nil, errors.New("mean of an empty list")
+	if _, isText, _ := text(x); isText {
+		k = "'" + k // the string "1" is not the number 1
 	}
-	var sum float64
-	for _, e := range l {
-		n, ok, err := numberOf(e)
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			return nil, fmt.Errorf("mean: %s is not a number", describe(e))
-		}
-		sum += n.asFloat()
-	}
-	return sum / float64(len(l)), nil
+	return k, nil
+}
+
+// each goes through an argument that is a list, an array or a sequence.
+func (c *Call) each(i int, visit func(*elem) error) error {
+	return c.Session.iterate(c.frame, c.Arg(i), visit)
 }

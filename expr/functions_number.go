@@ -52,14 +52,14 @@ var numberFunctions = []Function{
 			return c.Arg(0), nil
 		},
 	},
-	bitFunction("bitand", "&", "a & b of C", "bitand(netdev('lo').flags, 8)"),
-	bitFunction("bitor", "|", "a | b of C", "bitor(0x10, 0x01)"),
-	bitFunction("bitxor", "^", "a ^ b of C", "bitxor(0xff, 0x0f)"),
-	bitFunction("bitshl", "<<", "a << b of C", "bitshl(1, 40)"),
-	bitFunction("bitshr", ">>", "a >> b of C", "bitshr(0x8000000000000000, 63)"),
+	bitFunction("bitand", "&", "a & b of C, for pointers too", "bitand(netdev('lo').flags, 8)"),
+	bitFunction("bitor", "|", "a | b of C, for pointers too", "bitor(0x10, 0x01)"),
+	bitFunction("bitxor", "^", "a ^ b of C, for pointers too", "bitxor(0xff, 0x0f)"),
+	bitFunction("bitshl", "<<", "a << b of C, for pointers too", "bitshl(1, 40)"),
+	bitFunction("bitshr", ">>", "a >> b of C, for pointers too", "bitshr(0x8000000000000000, 63)"),
 	{
 		Name: "bitnot", Signature: "bitnot(A)", Topic: topicNumber,
-		Doc:      "~a of C",
+		Doc:      "~a of C, for pointers too",
 		Examples: []string{"bitnot(0)"},
 		MinArgs:  1, MaxArgs: 1,
 		Call: func(c *Call) (any, error) {
@@ -93,7 +93,7 @@ func bitFunction(name, op, doc, example string) Function {
 
 // number is an argument that is an integer of any kind.
 func (c *Call) number(i int, name string) (number, error) {
-	n, ok, err := numberOf(c.Arg(i))
+	n, ok, err := numberOf(characterOf(c.Arg(i)))
 	if err == nil && (!ok || n.isFloat) {
 		err = fmt.Errorf("%s takes integers, not %s", name, describe(c.Arg(i)))
 	}

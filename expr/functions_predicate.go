@@ -3,7 +3,7 @@ package expr
 const topicPredicate = "predicates"
 
 // predicateFunctions take an expression for each element, in which # is the
-// element and .name its member. expr-lang runs their loops, so they have no Call.
+// element and .name its member. The compiler makes their loops, so they have no Call.
 var predicateFunctions = []Function{
 	{
 		Name: "filter", Signature: "filter(LIST, CONDITION)", Topic: topicPredicate,

@@ -14,8 +14,8 @@ const topicType = "types"
 var typeFunctions = []Function{
 	{
 		Name: "sizeof", Signature: "sizeof('TYPE' or VALUE)", Topic: topicType,
-		Doc:      "the size of a type in bytes",
-		Examples: []string{"sizeof('struct list_head')", "sizeof(init_net) > 1000"},
+		Doc:      "the size of a type or a value in bytes; sizeof x and sizeof(TYPE) as in C",
+		Examples: []string{"sizeof(struct list_head)", "sizeof('struct list_head')", "sizeof(init_net) > 1000"},
 		MinArgs:  1, MaxArgs: 1, Args: []ArgKind{TypeArg},
 		Call: func(c *Call) (any, error) {
 			var t btf.Type
@@ -34,7 +34,7 @@ var typeFunctions = []Function{
 	{
 		Name: "offsetof", Signature: "offsetof('struct TYPE', 'MEMBER')", Topic: topicType,
 		Doc:      "where a member lies in a struct, in bytes; MEMBER may be a path, 'a.b[2]'",
-		Examples: []string{"offsetof('struct net_device', 'name')"},
+		Examples: []string{"offsetof(struct net_device, name)", "offsetof('struct net_device', 'name[3]')"},
 		MinArgs:  2, MaxArgs: 2, Args: []ArgKind{TypeArg, MemberArg},
 		Call: func(c *Call) (any, error) {
 			st, member, err := c.structMember(0)
@@ -47,7 +47,7 @@ var typeFunctions = []Function{
 	},
 	{
 		Name: "cast", Signature: "cast('TYPE', VALUE)", Topic: topicType,
-		Doc:      "a value as another type: (TYPE)VALUE of C",
+		Doc:      "a value as another type: (TYPE)VALUE of C, which does the same",
 		Examples: []string{"cast('struct net *', addr(init_net)).ns.inum", "cast('u8', -1)"},
 		MinArgs:  2, MaxArgs: 2, Args: []ArgKind{TypeArg},
 		Call: callCast,
@@ -79,6 +79,8 @@ var typeFunctions = []Function{
 				return "double", nil
 			case []any:
 				return "list", nil
+			case *Sequence:
+				return "sequence", nil
 			case map[string]any:
 				return "map", nil
 			}
@@ -101,27 +103,32 @@ func callCast(c *Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if v, ok := c.Arg(1).(value.Value); ok {
+	return c.Session.cast(t, c.Arg(1))
+}
+
+// cast is (TYPE)x.
+func (s *Session) cast(t btf.Type, x any) (any, error) {
+	if v, ok := x.(value.Value); ok {
 		_, toPointer := btf.Underlying(t).(*btf.Pointer)
 		if toPointer && !v.IsScalar() {
 			return castAddress(v, t)
 		}
 		return v.Cast(t)
 	}
-	n, ok, err := numberOf(c.Arg(1))
+	n, ok, err := numberOf(characterOf(x))
 	if err != nil {
 		return nil, err
 	}
 	if !ok || n.isFloat {
-		return nil, fmt.Errorf("cannot cast %s to %s", describe(c.Arg(1)), t)
+		return nil, fmt.Errorf("cannot cast %s to %s", describe(x), t)
 	}
-	if c.Session.kernel == nil {
+	if s.kernel == nil {
 		return nil, errNoKernel
 	}
 	if _, ok := btf.Underlying(t).(*btf.Struct); ok {
 		return nil, fmt.Errorf("a number is no %s: cast('%s *', …) takes it for the address of one", t, t)
 	}
-	return c.Session.kernel.FromNum(n.Num).Cast(t)
+	return s.kernel.FromNum(n.Num).Cast(t)
 }
 
 // castAddress casts what decays to its address: an array, or a function.

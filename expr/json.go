@@ -37,7 +37,20 @@ const maxJSON = 1 << 20
 //   - what could not be read is null, and the error tells the first such part.
 func (r Result) JSON() (any, error) {
 	j := jsonWriter{}
-	out := map[string]any{"value": j.any(r.Value)}
+	whole := r.Value
+	if q, ok := whole.(*Sequence); ok {
+		l := []any{}
+		if err := r.eachElement(q, func(x any) error {
+			if l = append(l, x); len(l) > maxJSON {
+				return value.Stop() // the writer tells
+			}
+			return nil
+		}); err != nil {
+			j.err = err
+		}
+		whole = l
+	}
+	out := map[string]any{"value": j.any(whole)}
 	if v, ok := r.Value.(value.Value); ok {
 		out["type"] = value.Printable(v.Type().String())
 		if s := functionSymbol(v); s != "" {
@@ -110,6 +123,12 @@ func (j *jsonWriter) any(x any) any {
 		return x
 	case string:
 		return value.Printable(x)
+	case *Sequence:
+		l, err := listOfSequence(x)
+		if err != nil {
+			j.fail(err) // what it has nevertheless is passed on
+		}
+		return j.any(l)
 	case []any:
 		out := make([]any, len(x))
 		for i, e := range x {

@@ -3,8 +3,6 @@ package expr
 import (
 	"errors"
 	"fmt"
-	"math"
-	"math/bits"
 	"slices"
 	"strconv"
 
@@ -35,15 +33,23 @@ func (s *Session) list(x any) ([]any, error) {
 		if n, ok := x.Len(); ok {
 			return s.elements(x, 0, n)
 		}
+	}
+	return nil, s.noList(x)
+}
+
+// noList is the error for what cannot be gone through.
+func (s *Session) noList(x any) error {
+	switch x := x.(type) {
+	case value.Value:
 		if st, ok := x.StructType(); ok && (st.Name == "list_head" || st.Name == "hlist_head") {
-			return nil, fmt.Errorf("%s is no list of the language: list_entries(HEAD, 'struct TYPE', 'MEMBER') walks it", x.Type())
+			return fmt.Errorf("%s is no list of the language: list_entries(HEAD, 'struct TYPE', 'MEMBER') walks it", x.Type())
 		}
 	case map[string]any:
-		return nil, errors.New("a map is no list: use keys(…) or values(…)")
+		return errors.New("a map is no list: use keys(…) or values(…)")
 	case nil:
-		return nil, errors.New("nil is no list")
+		return errors.New("nil is no list")
 	}
-	return nil, fmt.Errorf("%s is no list", describe(x))
+	return fmt.Errorf("%s is no list", describe(x))
 }
 
 // elements lists the elements lo to hi-1 of an array.
@@ -73,6 +79,10 @@ func (s *Session) length(x any) (int, error) {
 		return len(x), nil
 	case map[string]any:
 		return len(x), nil
+	case *Sequence:
+		n := 0
+		err := s.iterate(s.frame(), x, func(*elem) error { n++; return nil })
+		return n, err
 	case value.Value:
 		if n, ok := x.Len(); ok {
 			return n, nil
@@ -176,25 +186,6 @@ func sortedKeys(m map[string]any) []string {
 	return keys
 }
 
-// group makes a map of lists out of pairs of element and key.
-func (s *Session) group(pairs any) (any, error) {
-	l, err := s.list(pairs)
-	if err != nil {
-		return nil, err
-	}
-	out := map[string]any{}
-	for _, p := range l {
-		pair := p.([]any)
-		k, err := key(pair[1])
-		if err != nil {
-			return nil, fmt.Errorf("groupBy: %w", err)
-		}
-		old, _ := out[k].([]any)
-		out[k] = append(old, pair[0])
-	}
-	return out, s.grow(len(l))
-}
-
 // sorter orders elements by keys: all numbers, or all strings.
 type sorter struct {
 	elems []any
@@ -260,102 +251,4 @@ func descending(x any) (bool, error) {
 		return true, nil
 	}
 	return false, fmt.Errorf("%s is no order: it is 'asc' or 'desc'", describe(x))
-}
-
-// sortPairs orders the elements of pairs by what stands beside them.
-func (s *Session) sortPairs(pairs, dir any) (any, error) {
-	l, err := s.list(pairs)
-	if err != nil {
-		return nil, err
-	}
-	desc, err := descending(dir)
-	if err != nil {
-		return nil, err
-	}
-	var o sorter
-	for _, p := range l {
-		pair := p.([]any)
-		if err := o.add(pair[0], pair[1]); err != nil {
-			return nil, fmt.Errorf("sortBy: %w", err)
-		}
-	}
-	return o.sorted(desc), s.grow(len(l))
-}
-
-// sum adds integers without cutting them to their types: the sum of a thousand
-// u32 is no u32. It is long, or unsigned long where all of them are unsigned.
-func (s *Session) sum(x any) (any, error) {
-	l, err := s.list(x)
-	if err != nil {
-		return nil, err
-	}
-	var lo, hi uint64 // 128 bits, two's complement
-	var float float64
-	isFloat, unsigned := false, len(l) > 0
-	var k *value.Kernel
-	for _, e := range l {
-		n, ok, err := numberOf(e)
-		if err != nil {
-			return nil, err
-		}
-		if _, _, ptr := isPointer(e); !ok || ptr {
-			return nil, fmt.Errorf("sum: %s is not a number", describe(e))
-		}
-		if n.k != nil {
-			k = n.k
-		}
-		if n.isFloat {
-			isFloat = true
-			float += n.float
-			continue
-		}
-		float += n.asFloat()
-		unsigned = unsigned && !n.Signed
-		var ext, carry uint64
-		if n.Signed && int64(n.Bits) < 0 {
-			ext = math.MaxUint64
-		}
-		lo, carry = bits.Add64(lo, n.Bits, 0)
-		hi, _ = bits.Add64(hi, ext, carry)
-	}
-	switch {
-	case isFloat:
-		return float, nil
-	case hi == 0 && (unsigned || lo > math.MaxInt64):
-		return result(value.UintNum(lo), k), nil
-	case hi == 0 || hi == math.MaxUint64 && lo > math.MaxInt64:
-		n := value.Num{Bits: lo, Size: 8, Signed: true}
-		if k == nil {
-			return small(n), nil
-		}
-		return result(n, k), nil
-	}
-	return nil, errors.New("sum: more than 64 bits")
-}
-
-// extreme is the smallest or the largest element.
-func (s *Session) extreme(name string, args []any) (any, error) {
-	if len(args) == 1 {
-		l, err := s.list(args[0])
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		args = l
-	}
-	var best any
-	var bestNum number
-	for i, e := range args {
-		n, ok, err := numberOf(e)
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			return nil, fmt.Errorf("%s: %s is not a number", name, describe(e))
-		}
-		c := order(n, bestNum)
-		if i == 0 || name == "min" && c < 0 || name == "max" && c > 0 {
-			best, bestNum = e, n
-		}
-	}
-	return best, nil
 }

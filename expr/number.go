@@ -49,6 +49,15 @@ func numberOf(x any) (n number, ok bool, err error) {
 	return number{}, false, nil
 }
 
+// characterOf is the number that a string of one character stands for where an
+// integer is expected, as C's 'c' does; anything else is passed on.
+func characterOf(x any) any {
+	if s, ok := x.(string); ok && len(s) == 1 {
+		return int(s[0]) // unsigned, as in kernels since 6.2
+	}
+	return x
+}
+
 // plain turns a number into the Go value that stands for its C type.
 func plain(n value.Num) any {
 	switch {
@@ -92,6 +101,32 @@ func (n number) int64() (i int64, ok bool) {
 		return int64(n.float), n.float == math.Trunc(n.float) && math.Abs(n.float) < 1<<53
 	}
 	return int64(n.Bits), n.Signed || n.Bits <= math.MaxInt64
+}
+
+// truth is C's.
+func (n *number) truth() bool {
+	if n.isFloat {
+		return n.float != 0
+	}
+	return n.Bool()
+}
+
+// computeNumber is compute for what needs no box.
+func computeNumber(op string, a, b number) (number, error) {
+	k := a.k
+	if k == nil {
+		k = b.k
+	}
+	if !a.isFloat && !b.isFloat && k != nil {
+		n, err := value.Compute(op, a.Num, b.Num)
+		return number{Num: n, k: k}, err
+	}
+	v, err := compute(op, a, b)
+	if err != nil {
+		return number{}, err
+	}
+	n, _, err := numberOf(v)
+	return n, err
 }
 
 // compute is a op b. Between plain numbers of type int the result is not cut to
@@ -247,6 +282,8 @@ func describe(x any) string {
 		return "the string " + value.Quote(cut(x, 40))
 	case []any:
 		return "a list"
+	case *Sequence:
+		return "a sequence of " + x.Of
 	case map[string]any:
 		return "a map"
 	case int, int64, uint32, uint64:

@@ -47,6 +47,7 @@ func arithmetic(op string, a, b any) (any, error) {
 			return s, err
 		}
 	}
+	a, b = characterOf(a), characterOf(b)
 	_, _, ap := isPointer(a)
 	_, _, bp := isPointer(b)
 	if ap || bp {
@@ -61,6 +62,9 @@ func arithmetic(op string, a, b any) (any, error) {
 		return nil, err
 	}
 	if !okA || !okB {
+		if op == "|" {
+			return nil, fmt.Errorf("| passes a value on to a function, as in list | filter(…), or is C's of two integers: %s | %s is neither", describe(a), describe(b))
+		}
 		return nil, fmt.Errorf("%s %s %s: both sides have to be numbers", describe(a), op, describe(b))
 	}
 	return compute(op, x, y)
@@ -198,6 +202,20 @@ func plus(x any) (any, error) {
 	return compute("+", n, number{Num: value.IntNum(0), k: n.k})
 }
 
+// complement is ~x.
+func complement(x any) (any, error) {
+	x = characterOf(x)
+	_, _, ptr := isPointer(x)
+	n, ok, err := numberOf(x)
+	switch {
+	case err != nil:
+		return nil, err
+	case !ok || ptr || n.isFloat:
+		return nil, fmt.Errorf("~ does not take %s", describe(x))
+	}
+	return compute("^", n, number{Num: value.IntNum(-1), k: n.k})
+}
+
 // in reports whether a list holds x, or a map the key.
 func (s *Session) in(x, list any) (bool, error) {
 	switch l := list.(type) {
@@ -211,31 +229,39 @@ func (s *Session) in(x, list any) (bool, error) {
 	case nil:
 		return false, nil
 	}
-	l, err := s.list(list)
-	if err != nil {
+	where := &site{op: "=="}
+	found := false
+	if err := s.listable(list); err != nil {
 		return false, fmt.Errorf("in takes a list or a map on its right: %w", err)
 	}
-	where := &site{op: "=="}
-	for _, e := range l {
-		if eq, err := s.compare(where, x, e); eq || err != nil {
-			return eq, err
+	err := s.iterate(s.frame(), list, func(e *elem) error {
+		eq, err := s.compare(where, x, e.value())
+		if eq && err == nil {
+			found, err = true, value.Stop()
 		}
-	}
-	return false, nil
+		return err
+	})
+	return found, err
 }
 
-// textOperator is contains, startsWith, endsWith or matches.
-func textOperator(op string, a, b any) (bool, error) {
+// matcher keeps the regular expression that it saw last.
+type matcher struct {
+	text string
+	re   *regexp.Regexp
+}
+
+// operator is contains, startsWith, endsWith or matches.
+func (m *matcher) operator(op string, a, b any) (any, error) {
 	x, okA, err := text(a)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	y, okB, err := text(b)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	if !okA || !okB {
-		return false, fmt.Errorf("%s %s %s: both sides have to be strings", describe(a), op, describe(b))
+		return nil, fmt.Errorf("%s %s %s: both sides have to be strings", describe(a), op, describe(b))
 	}
 	switch op {
 	case "contains":
@@ -245,9 +271,11 @@ func textOperator(op string, a, b any) (bool, error) {
 	case "endsWith":
 		return strings.HasSuffix(x, y), nil
 	}
-	re, err := regexp.Compile(y)
-	if err != nil {
-		return false, fmt.Errorf("not a regular expression: %w", err)
+	if m.re == nil || m.text != y {
+		if m.re, err = regexp.Compile(y); err != nil {
+			return nil, fmt.Errorf("not a regular expression: %w", err)
+		}
+		m.text = y
 	}
-	return re.MatchString(x), nil
+	return m.re.MatchString(x), nil
 }

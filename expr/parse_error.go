@@ -3,36 +3,41 @@ package expr
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
 
-	"github.com/expr-lang/expr/file"
+	"kinspect/expr/syntax"
 )
 
-// Messages of expr-lang's parser that are taken apart.
-var (
-	tokenText = regexp.MustCompile(`^unexpected token (\w+)(?:\((?s:.*)\))?$`)
-	floatText = regexp.MustCompile(`^invalid float literal: .*parsing "([^"]*)": (.*)$`)
-)
+// Incomplete reports whether a text wants another line: a bracket, a string or a
+// comment is open, or an operator at its end lacks its right side.
+func Incomplete(src string) bool { return syntax.Incomplete(src) }
+
+func isWord(r rune) bool { return syntax.IsWord(r) }
+
+func skipWord(src []rune, i int) int { return syntax.SkipWord(src, i) }
+
+func skipString(src []rune, i int) int {
+	end, _ := syntax.SkipString(src, i)
+	return end
+}
+
+func skipComment(src []rune, i int) int {
+	end, _ := syntax.SkipComment(src, i)
+	return end
+}
 
 // parseError says in the user's terms what the parser stumbled over.
-func (s *Session) parseError(src *source, err error) *Error {
-	if errors.Is(err, errIncomplete) {
-		return errorAt("", len(src.user), "%s", errIncomplete)
-	}
-	var at *file.Error
+func (s *Session) parseError(text string, err error) *Error {
+	var at *syntax.Error
 	if !errors.As(err, &at) {
 		return internal(err)
 	}
-	col := min(at.From, len(src.user))
-	m := tokenText.FindStringSubmatch(at.Message)
-	switch {
-	case m == nil:
-		return s.messageError(src, col, at.Message)
-	case m[1] == "EOF":
-		col = len(src.user)
+	src := []rune(text)
+	col := min(at.At, len(src))
+	if at.Reason == syntax.Other || col < 0 || at.Reason == syntax.Ended && col < len(src) {
+		return errorAt("", col, "%s", at.Msg)
 	}
 	if e := s.bareWords(src, col); e != nil {
 		return e
@@ -40,69 +45,16 @@ func (s *Session) parseError(src *source, err error) *Error {
 	if e := s.bareFunction(src, col); e != nil {
 		return e
 	}
-	if m[1] == "EOF" {
-		return errorAt("", col, "%s", errIncomplete)
+	if at.Reason == syntax.Ended {
+		return errorAt("", col, "%s", at.Msg)
 	}
 	return errorAt("", col, "%s", hint(src, col))
 }
 
-// messageError puts the parser's other messages into our words.
-func (s *Session) messageError(src *source, col int, msg string) *Error {
-	if m := floatText.FindStringSubmatch(msg); m != nil {
-		// The parser is past the number when it says so.
-		if i := lastIndex(src.user[:min(col+1, len(src.user))], m[1]); i >= 0 {
-			col = i
-		}
-		if strings.Contains(m[2], "range") {
-			return errorAt("", col, "%s is too large for a number with a fraction: 1.8e308 is the limit", cut(m[1], 40))
-		}
-		return errorAt("", col, "%s is not a number", cut(m[1], 40))
-	}
-	switch {
-	case msg == "literal not terminated":
-		return errorAt("", stringStart(src), "this string has no end")
-	case msg == "unexpected end of expression":
-		return errorAt("", len(src.user), "%s", errIncomplete)
-	case msg == "unclosed comment":
-		return errorAt("", col, "this comment has no end")
-	case strings.HasPrefix(msg, "unrecognized character"):
-		return errorAt("", col, "%s", hint(src, col))
-	case strings.HasPrefix(msg, "bad number syntax"):
-		return errorAt("", col, "this is not a number")
-	case strings.Contains(msg, "maximum allowed nodes"):
-		return errorAt("", -1, "the expression is too long: it has more than 10000 operators, names and values")
-	case strings.Contains(msg, "char escape"), strings.Contains(msg, "unescape"):
-		return errorAt("", col, `in a string \ starts an escape such as \n or \x1b: write \\ for a backslash`)
-	case strings.HasPrefix(msg, "expected at least"):
-		if open := openBrackets(src.user[:col]).open; len(open) > 0 {
-			if f, ok := s.functions[wordBefore(src.user, open[len(open)-1])]; ok {
-				return errorAt("", col, "%s takes more than that: %s", f.Name, f.Signature)
-			}
-		}
-	case msg == "expected name":
-		return errorAt("", col, "the name of a member is missing")
-	case msg == "wrap predicate with brackets { and }":
-		return errorAt("", col, "a predicate of several expressions needs braces around it: { … }")
-	case strings.Contains(msg, "coalesce expressions (??)"):
-		return errorAt("", col, "?? and other operators need brackets: (a ?? b) + c")
-	case strings.HasPrefix(msg, "a map key must be"):
-		return errorAt("", col, "the key of a map is a name, a string or a number, or an expression in brackets: {(x): 1}")
-	}
-	return errorAt("", col, "%s", msg)
-}
-
-func lastIndex(src []rune, word string) int {
-	i := strings.LastIndex(string(src), word)
-	if i < 0 {
-		return -1
-	}
-	return len([]rune(string(src)[:i]))
-}
-
 // bareWords is the error for a call written as a shell has it, explain bond0.
-func (s *Session) bareWords(src *source, col int) *Error {
-	words := strings.Fields(string(src.user))
-	if len(words) < 2 || strings.TrimSpace(string(src.user[:col])) != words[0] {
+func (s *Session) bareWords(src []rune, col int) *Error {
+	words := strings.Fields(string(src))
+	if len(words) < 2 || strings.TrimSpace(string(src[:col])) != words[0] {
 		return nil
 	}
 	f, ok := s.functions[words[0]]
@@ -130,14 +82,14 @@ func (s *Session) bareWords(src *source, col int) *Error {
 }
 
 // bareFunction is the error for a function behind | without its brackets.
-func (s *Session) bareFunction(src *source, col int) *Error {
+func (s *Session) bareFunction(src []rune, col int) *Error {
 	end := col
-	for end > 0 && unicode.IsSpace(src.user[end-1]) {
+	for end > 0 && unicode.IsSpace(src[end-1]) {
 		end--
 	}
-	name := wordBefore(src.user, end)
+	name := wordBefore(src, end)
 	start := end - len([]rune(name))
-	before := strings.TrimRightFunc(string(src.user[:start]), unicode.IsSpace)
+	before := strings.TrimRightFunc(string(src[:start]), unicode.IsSpace)
 	if name == "" || !strings.HasSuffix(before, "|") || strings.HasSuffix(before, "||") {
 		return nil
 	}
@@ -189,107 +141,38 @@ func openBrackets(src []rune) brackets {
 	return b
 }
 
-// lenders are functions of expr-lang's parser that take a predicate, of the same
-// length as those of ours that it does not know to take one.
-var lenders = map[string]string{"max": "sum", "min": "sum", "mean": "find"}
-
-// maxLent bounds the parses of one expression.
-const maxLent = 100
-
-// lendPredicate renames, in the text that the parser sees, the call of max, min or
-// mean in whose brackets err found a predicate's # or .member. It reports whether
-// there was one. Within the predicate of another function the parser does not
-// stumble: there # and .member are that one's.
-func (s *source) lendPredicate(err error) bool {
-	var at *file.Error
-	if !errors.As(err, &at) || at.From >= len(s.user) || !strings.ContainsRune(".#", s.user[at.From]) {
-		return false
-	}
-	open := openBrackets(s.user[:at.From]).open
-	if len(open) == 0 {
-		return false
-	}
-	paren := open[len(open)-1]
-	name := wordBefore(s.user, paren)
-	start := paren - len(name) // which is ASCII where it is a lender's
-	to, ok := lenders[name]
-	if _, lent := s.lent[start]; !ok || lent || len(s.lent) >= maxLent {
-		return false
-	}
-	text := []rune(s.text)
-	copy(text[start:], []rune(to))
-	s.text = string(text)
-	if s.lent == nil {
-		s.lent = map[int]string{}
-	}
-	s.lent[start] = name
-	return true
-}
-
-// stringStart finds the string that does not end.
-func stringStart(src *source) int {
-	for i := 0; i < len(src.user); {
-		switch r := src.user[i]; {
-		case r == '\'' || r == '"' || r == '`':
-			end := skipString(src.user, i)
-			if end == len(src.user) && (end == i+1 || src.user[end-1] != r) {
-				return i
-			}
-			i = end
-		case r == '/' && i+1 < len(src.user) && (src.user[i+1] == '/' || src.user[i+1] == '*'):
-			i = skipComment(src.user, i)
-		default:
-			i++
-		}
-	}
-	return len(src.user)
-}
-
 // hint says what stands at a column where it makes no sense, and what to write
 // instead where it is C that the language does not have.
-func hint(src *source, col int) string {
-	rest := string(src.user[col:])
-	before := strings.TrimRight(string(src.user[:col]), " \t")
+func hint(src []rune, col int) string {
+	rest := string(src[col:])
+	before := strings.TrimRight(string(src[:col]), " \t")
 	has := func(op string) bool { return strings.HasPrefix(rest, op) }
 	prev := func(op string) bool { return strings.HasSuffix(before, op) }
 	switch {
-	case has("<<") || has("<") && prev("<"):
-		return "<< is not an operator here: bitshl(a, n)"
-	case has(">>") || has(">") && prev(">"):
-		return ">> is not an operator here: bitshr(a, n)"
-	case has("&&") || has("||"):
-	case has("&"):
-		return "& is not an operator here: bitand(a, b), or addr(x) for the address of x"
-	case has("~"):
-		return "~ is not an operator here: bitnot(a)"
-	case prev("|"):
-		return "| passes a value on to a function, as in list | filter(…): the bitwise operator is bitor(a, b)"
-	case has("*"):
-		return "* here: deref(p) is what p points to"
 	case (has(".") || has("[") || has("->") || has("?.")) && strings.HasSuffix(before, ")"):
 		return pipeEnd(src, col)
 	case (has(".") || has("#")) && (before == "" || strings.ContainsRune("([{,;:?=<>!&|+-*/%^", rune(before[len(before)-1]))):
-		return fmt.Sprintf("%s is of the element that a predicate looks at, as in filter(LIST, …) or map(LIST, …): there is none here", elementAt(src.user[col:]))
+		return fmt.Sprintf("%s is of the element that a predicate looks at, as in filter(LIST, …) or map(LIST, …): there is none here", elementAt(src[col:]))
 	case has(":"):
 		return ": does not fit here; a map as the result of a predicate needs braces of its own, { {key: value} }"
 	case has("="):
 		return "= alone means nothing here: == compares"
 	case prev("struct") || prev("union") || prev("enum"):
-		return "types are written in quotes: cast('struct net_device *', x), sizeof('struct net_device')"
+		return "a type stands in brackets: (struct net_device *)x is a cast, sizeof(struct net_device) its size"
 	}
-	return fmt.Sprintf("%s does not fit here", wordAt(src.user[col:]))
+	return fmt.Sprintf("%s does not fit here", wordAt(src[col:]))
 }
 
 // pipeEnd is the hint for a member or an element of what a pipe gives: the grammar
 // ends the pipe's operand with the call.
-func pipeEnd(src *source, col int) string {
+func pipeEnd(src []rune, col int) string {
 	name := "f"
-	if i := openBrackets(src.user[:col]).closed; i > 0 && wordBefore(src.user, i) != "" {
-		name = wordBefore(src.user, i)
+	if i := openBrackets(src[:col]).closed; i > 0 && wordBefore(src, i) != "" {
+		name = wordBefore(src, i)
 	}
 	access := "[0]"
-	if src.user[col] != '[' {
-		access = elementAt(src.user[col:])
+	if src[col] != '[' {
+		access = elementAt(src[col:])
 	}
 	return fmt.Sprintf("what a pipe gives needs brackets around it before its members and elements: (… | %s(…))%s", name, access)
 }

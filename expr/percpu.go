@@ -78,12 +78,16 @@ const perCPUNote = "a per-CPU pointer: per_cpu(…, CPU) is one CPU's"
 
 // markPerCPU adds the note to a member that the table has.
 func markPerCPU(st *btf.Struct, name string, m value.Value) value.Value {
-	if slices.Contains(perCPUMembers[st.Name], name) {
+	if isPerCPUMember(st, name) {
 		if _, ok := btf.Underlying(m.Type()).(*btf.Pointer); ok {
 			return m.WithNote(perCPUNote)
 		}
 	}
 	return m
+}
+
+func isPerCPUMember(st *btf.Struct, name string) bool {
+	return slices.Contains(perCPUMembers[st.Name], name)
 }
 
 // isPerCPUType reports whether a pointer's target carries __percpu.

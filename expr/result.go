@@ -17,12 +17,15 @@ import (
 //     unsigned int and unsigned long; float64; bool;
 //   - string, whose bytes may be the kernel's own: escape them for a terminal;
 //   - []any, map[string]any, and nil;
+//   - a [*Sequence], which is walked when it is printed;
 //   - a [Printer], from a registered function.
 type Result struct {
 	Value    any
 	Warnings []string // what the user should know beside the result
 
-	src string // the expression
+	src     string // the expression
+	session *Session
+	frame   *frame // to walk a sequence with
 }
 
 // Printer is a result that knows how to print itself. Its text must be safe for
@@ -46,7 +49,17 @@ func (r Result) Note() string {
 // and the error tells the first such part.
 func (r Result) Text(f value.Format) (string, error) {
 	v, ok := r.Value.(value.Value)
+	if _, seq := r.Value.(*Sequence); seq {
+		var b strings.Builder
+		part, _ := r.WriteText(&b, f, nil)
+		return strings.TrimRight(b.String(), "\n"), part
+	}
 	if !ok {
+		if list, ok := r.Value.([]any); ok {
+			if out, ok, err := recordLines(list, f); ok {
+				return value.Scrub(out), err
+			}
+		}
 		out, err := briefText(r.Value, f)
 		return value.Scrub(out), err
 	}
@@ -93,6 +106,13 @@ func briefText(x any, f value.Format) (string, error) {
 		return briefValue(x, f)
 	case Printer:
 		return x.Text(f)
+	case *Sequence:
+		l, err := listOfSequence(x)
+		out, terr := briefText(l, f)
+		if err == nil {
+			err = terr
+		}
+		return out, err
 	case []any:
 		var first error
 		items := make([]string, len(x))

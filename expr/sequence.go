@@ -1,5 +1,12 @@
 package expr
 
+import (
+	"errors"
+	"fmt"
+
+	"kinspect/expr/value"
+)
+
 // Sequence is a list whose elements are made while it is walked, such as the tasks of a kernel:
 // it takes no memory, and a walk may end early.
 type Sequence struct {
@@ -9,16 +16,238 @@ type Sequence struct {
 	// without one; any other error of visit's ends it, and is returned. It may be called more than
 	// once, and reads the kernel's memory anew each time.
 	Each func(visit func(any) error) error
+
+	// each is Each without a box for each element, where the sequence can do that. What
+	// visit gets is good until it returns.
+	each func(visit func(*elem) error) error
+}
+
+// newSequence returns the sequence that each makes.
+func newSequence(of string, each func(visit func(*elem) error) error) *Sequence {
+	return &Sequence{
+		Of:   of,
+		each: each,
+		Each: func(visit func(any) error) error {
+			return each(func(e *elem) error { return visit(e.value()) })
+		},
+	}
+}
+
+// walk calls visit with each element.
+func (q *Sequence) walk(visit func(*elem) error) error {
+	var err error
+	if q.each != nil {
+		err = q.each(visit)
+	} else {
+		var e elem
+		err = q.Each(func(x any) error {
+			e = elem{v: x}
+			return visit(&e)
+		})
+	}
+	if errors.Is(err, value.Stop()) {
+		return nil
+	}
+	return err
 }
 
 // collect makes a list of the sequence, within the bounds of an evaluation.
 func (s *Session) collect(q *Sequence) ([]any, error) {
 	out := []any{}
-	err := q.Each(func(x any) error {
-		if err := s.grow(1); err != nil {
+	err := s.iterate(s.frame(), q, func(e *elem) error {
+		x := e.value()
+		if err := s.grow(weight(x, 3)); err != nil {
 			return err
 		}
 		out = append(out, x)
+		return nil
+	})
+	return out, err
+}
+
+// weight is how many elements a value holds, itself among them.
+func weight(x any, depth int) int {
+	n := 1
+	if depth == 0 {
+		return n
+	}
+	switch x := x.(type) {
+	case []any:
+		for _, e := range x {
+			n += weight(e, depth-1)
+		}
+	case map[string]any:
+		for _, e := range x {
+			n += weight(e, depth-1)
+		}
+	}
+	return n
+}
+
+// frame is one to walk in, for functions that have none.
+func (s *Session) frame() *frame { return &frame{ctx: s.ctx, cancelled: s.cancelled} }
+
+// iterate calls visit with each element of a list, an array or a sequence. A visit
+// that returns [value.Stop]'s error ends it without one.
+func (s *Session) iterate(f *frame, list any, visit func(*elem) error) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	checked := func(e *elem) error {
+		if err := f.check(); err != nil {
+			return err
+		}
+		return visit(e)
+	}
+	var err error
+	var e elem
+	switch l := list.(type) {
+	case []any:
+		for _, x := range l {
+			e = elem{v: x}
+			if err = checked(&e); err != nil {
+				break
+			}
+		}
+	case *Sequence:
+		return l.walk(checked)
+	case value.Value:
+		n, ok := l.Len()
+		if !ok {
+			return s.noList(list)
+		}
+		for i := range n {
+			var x value.Value
+			if x, err = l.Index(int64(i)); err != nil {
+				break
+			}
+			e = elem{v: x}
+			if err = checked(&e); err != nil {
+				break
+			}
+		}
+	default:
+		return s.noList(list)
+	}
+	if errors.Is(err, value.Stop()) {
+		return nil
+	}
+	return err
+}
+
+// listable is the error for what iterate does not take.
+func (s *Session) listable(x any) error {
+	switch x := x.(type) {
+	case []any, *Sequence:
+		return nil
+	case value.Value:
+		if _, ok := x.Len(); ok {
+			return nil
+		}
+	}
+	return s.noList(x)
+}
+
+// listOf is a sequence as a list, and anything else as it is.
+func (s *Session) listOf(x any) (any, error) {
+	if q, ok := x.(*Sequence); ok {
+		return s.collect(q)
+	}
+	return x, nil
+}
+
+// nth is element i of a sequence.
+func (s *Session) nth(f *frame, q *Sequence, i any) (any, error) {
+	n, err := integer(i, "an index")
+	if err != nil {
+		return nil, err
+	}
+	if n < 0 {
+		l, err := s.collect(q)
+		if err != nil {
+			return nil, err
+		}
+		return s.index(l, i, false)
+	}
+	var out any
+	have := int64(0)
+	found := false
+	err = s.iterate(f, q, func(e *elem) error {
+		if have++; have <= n {
+			return nil
+		}
+		out, found = e.value(), true
+		return value.Stop()
+	})
+	if err == nil && !found {
+		err = fmt.Errorf("index %d is outside the sequence, which has %d elements", n, have)
+	}
+	return out, err
+}
+
+// head is the first n elements of a sequence.
+func (s *Session) head(f *frame, q *Sequence, n int64) *Sequence {
+	g := f.clone()
+	return newSequence(q.Of, func(visit func(*elem) error) error {
+		have := int64(0)
+		if n == 0 {
+			return nil
+		}
+		return s.iterate(g.clone(), q, func(e *elem) error {
+			have++
+			if err := visit(e); err != nil {
+				return err
+			}
+			if have >= n {
+				return value.Stop()
+			}
+			return nil
+		})
+	})
+}
+
+// distinct is each element of a sequence once.
+func (s *Session) distinct(f *frame, q *Sequence) *Sequence {
+	g := f.clone()
+	return newSequence(q.Of, func(visit func(*elem) error) error {
+		seen := map[string]bool{}
+		return s.iterate(g.clone(), q, func(e *elem) error {
+			k, err := distinctKey(e.value())
+			if err != nil {
+				return err
+			}
+			if seen[k] {
+				return nil
+			}
+			seen[k] = true
+			if len(seen) > maxElements {
+				return fmt.Errorf("uniq: more than %d million different elements", maxElements>>20)
+			}
+			return visit(e)
+		})
+	})
+}
+
+// last is the last of n+1 elements, or nil where there are less.
+func (q *Sequence) last(n int64) (any, error) {
+	var out any
+	err := q.walk(func(e *elem) error {
+		if n--; n < 0 {
+			out = e.value()
+		}
+		return nil
+	})
+	return out, err
+}
+
+// listOfSequence is a sequence within a list or a map that is printed, as a list.
+func listOfSequence(q *Sequence) ([]any, error) {
+	out := []any{}
+	err := q.walk(func(e *elem) error {
+		if len(out) >= maxElements {
+			return fmt.Errorf("more than %d million elements", maxElements>>20)
+		}
+		out = append(out, e.value())
 		return nil
 	})
 	return out, err

@@ -8,10 +8,6 @@ import (
 	"strings"
 	"sync/atomic"
 
-	exprlang "github.com/expr-lang/expr"
-	"github.com/expr-lang/expr/conf"
-	"github.com/expr-lang/expr/vm"
-
 	"kinspect/btf"
 	"kinspect/expr/knet"
 	"kinspect/expr/value"
@@ -32,10 +28,12 @@ type Session struct {
 	options Options
 
 	functions map[string]*Function
-	config    *conf.Config
 
-	types   map[string]btf.Type // by their text
-	typeErr map[string]error
+	variables map[string]any
+
+	types    map[string]btf.Type // by their text
+	typeErr  map[string]error
+	typedefs map[string]bool // whether a name is one and nothing else
 
 	// Of the evaluation that runs:
 	ctx          context.Context
@@ -52,6 +50,7 @@ func NewSession(k *value.Kernel, stack *knet.Stack, o Options) *Session {
 		functions: map[string]*Function{},
 		types:     map[string]btf.Type{},
 		typeErr:   map[string]error{},
+		typedefs:  map[string]bool{},
 		ctx:       context.Background(),
 		cancelled: new(atomic.Bool),
 	}
@@ -64,7 +63,17 @@ func NewSession(k *value.Kernel, stack *knet.Stack, o Options) *Session {
 // Register adds a function to the session's language, or replaces one.
 func (s *Session) Register(f Function) {
 	s.functions[f.Name] = &f
-	s.config = nil
+	delete(s.typedefs, f.Name)
+}
+
+// Set gives the session a variable that expressions can name from now on, before
+// what the kernel has under that name. The value is one of those that [Result] lists.
+func (s *Session) Set(name string, v any) {
+	if s.variables == nil {
+		s.variables = map[string]any{}
+	}
+	s.variables[name] = v
+	delete(s.typedefs, name)
 }
 
 // Functions lists the functions of the session, those of [Session.Register]
@@ -98,7 +107,7 @@ func (s *Session) Eval(ctx context.Context, src string) (Result, error) {
 		err.Src, err.Msg = src, value.Scrub(err.Msg)
 		return Result{Warnings: s.warnings}, err
 	}
-	return Result{Value: v, Warnings: s.warnings, src: src}, nil
+	return Result{Value: v, Warnings: s.warnings, src: src, session: s, frame: s.frame()}, nil
 }
 
 func (s *Session) begin(ctx context.Context) {
@@ -107,21 +116,31 @@ func (s *Session) begin(ctx context.Context) {
 	s.cancelled.Store(ctx.Err() != nil)
 }
 
-func (s *Session) eval(src string) (any, *Error) {
+func (s *Session) eval(src string) (_ any, failed *Error) {
+	defer func() {
+		if r := recover(); r != nil {
+			failed = internal(r)
+		}
+	}()
 	if strings.TrimSpace(src) == "" {
 		return nil, errorAt(src, -1, "the expression is empty")
 	}
-	program, err := s.compile(src)
+	run, slots, err := s.compile(src)
 	if err != nil {
 		return nil, err
 	}
 	if err := s.stopped(); err != nil {
 		return nil, &Error{Msg: err.Error(), Column: -1, Err: err}
 	}
-	machine := vm.VM{MemoryBudget: 4 * maxElements}
-	out, rerr := machine.Run(program, nil)
+	f := s.frame()
+	f.slots = make([]slot, slots)
+	out, rerr := run(f)
 	if rerr != nil {
-		return nil, runError(rerr)
+		var at *Error
+		if errors.As(rerr, &at) {
+			return nil, at
+		}
+		return nil, &Error{Msg: rerr.Error(), Column: -1, Err: rerr}
 	}
 	return out, nil
 }
@@ -148,69 +167,6 @@ func (s *Session) warn(format string, args ...any) {
 	if len(s.warnings) < 20 && !slices.Contains(s.warnings, msg) {
 		s.warnings = append(s.warnings, msg)
 	}
-}
-
-// The functions that rewritten expressions call for the forms of the language.
-// The names cannot be written by a user.
-const (
-	fnMember    = " member"
-	fnIndex     = " index"
-	fnSlice     = " slice"
-	fnTruth     = " truth"
-	fnCompare   = " compare"
-	fnList      = " list"
-	fnKey       = " key"
-	fnGroup     = " group"
-	fnSortPairs = " sortPairs"
-)
-
-// machineConfig gives the compiler our functions.
-func (s *Session) machineConfig() *conf.Config {
-	if s.config != nil {
-		return s.config
-	}
-	c := conf.CreateNew()
-	add := func(name string, fn func(a []any) (any, error)) {
-		exprlang.Function(name, func(args ...any) (any, error) {
-			if s.cancelled.Load() {
-				return nil, s.stopped()
-			}
-			return fn(args)
-		})(c)
-	}
-	add(fnMember, func(a []any) (any, error) { return s.member(a[0], a[1].(string), a[2].(bool)) })
-	add(fnIndex, func(a []any) (any, error) { return s.index(a[0], a[1], a[2].(bool)) })
-	add(fnSlice, func(a []any) (any, error) { return s.slice(a[0], a[1], a[2]) })
-	add(fnTruth, func(a []any) (any, error) { return truth(a[0]) })
-	add(fnCompare, func(a []any) (any, error) { return s.compare(a[0].(*site), a[1], a[2]) })
-	add(fnList, func(a []any) (any, error) { return s.list(a[0]) })
-	add(fnKey, func(a []any) (any, error) { return key(a[0]) })
-	add(fnGroup, func(a []any) (any, error) { return s.group(a[0]) })
-	add(fnSortPairs, func(a []any) (any, error) { return s.sortPairs(a[0], optional(a, 1)) })
-	add("in", func(a []any) (any, error) { return s.in(a[0], a[1]) })
-	add("..", func(a []any) (any, error) { return s.span(a[0], a[1]) })
-	for _, op := range []string{"+", "-", "*", "/", "%", "**"} {
-		add(op, func(a []any) (any, error) {
-			switch {
-			case len(a) == 2:
-				return arithmetic(op, a[0], a[1])
-			case op == "-":
-				return negate(a[0])
-			}
-			return plus(a[0])
-		})
-	}
-	for _, op := range []string{"contains", "startsWith", "endsWith", "matches"} {
-		add(op, func(a []any) (any, error) { return textOperator(op, a[0], a[1]) })
-	}
-	for name, f := range s.functions {
-		if f.Call == nil {
-			continue
-		}
-		add(name, func(a []any) (any, error) { return f.Call(&Call{Context: s.ctx, Session: s, Args: a}) })
-	}
-	s.config = c
-	return c
 }
 
 func optional(a []any, i int) any {

@@ -1,7 +1,6 @@
 package expr
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -51,7 +50,7 @@ func (s *Session) enumerator(name string) (value.Value, bool) {
 	if !ok || t.Size == 0 || t.Size > 8 {
 		return value.Value{}, false
 	}
-	return s.kernel.InHand(t, binary.LittleEndian.AppendUint64(nil, e.Value)[:t.Size]), true
+	return s.kernel.EnumConstant(t, e.Value), true
 }
 
 // noSymbol suggests names. Of the kernel's symbols only those are looked at that

@@ -48,7 +48,12 @@ type physLayout struct {
 // layOut finds a place for all that the recorder holds: streams are ranges that go into the stream.
 func layOut(rec *Recorder, tables *tableWalk, streams []span) *physLayout {
 	l := &physLayout{pages: make(map[uint64]*physPage)}
-	strayOf := map[Addr]uint64{} // virtual page to place
+	size := uint64(0)
+	for _, s := range streams {
+		size += s.last - s.first + 1
+	}
+	l.stream = make([]byte, 0, size) // streamSpans bounds it
+	strayOf := map[Addr]uint64{}     // virtual page to place
 	for _, r := range rec.ranges() {
 		addr := r.addr
 		for _, b := range r.data {

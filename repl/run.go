@@ -3,7 +3,6 @@ package repl
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -166,17 +165,14 @@ func (r *runner) evaluate(ctx context.Context, src string) {
 		return
 	}
 	if r.JSON {
-		object, err := result.JSON()
-		enc := json.NewEncoder(r.Out)
-		enc.SetEscapeHTML(false)
-		r.wrote(enc.Encode(object))
-		r.partly(err)
+		part, werr := result.WriteJSON(r.Out)
+		r.wrote(werr)
+		r.partly(part)
 		return
 	}
-	text, err := result.Text(r.Format)
-	_, werr := fmt.Fprintln(r.Out, strings.TrimRight(text, "\n"))
+	part, werr := result.WriteText(r.Out, r.Format, func(w string) { fmt.Fprintln(r.Err, "warning:", w) })
 	r.wrote(werr)
-	r.partly(err)
+	r.partly(part)
 }
 
 // wrote notes that a result could not be written.

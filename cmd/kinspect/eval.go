@@ -27,21 +27,23 @@ func (a *app) eval(args []string) (int, error) {
 			return exitFailed, err
 		}
 		if a.options.json {
-			object, err := r.JSON()
-			if perr := a.printJSON(object); perr != nil {
+			part, perr := r.WriteJSON(a.stdout)
+			if perr != nil {
 				return exitFailed, perr
 			}
-			if err != nil {
-				return exitFailed, partly(err)
+			if part != nil {
+				return exitFailed, partly(part)
 			}
 			continue
 		}
-		text, err := r.Text(value.DefaultFormat)
-		if _, werr := fmt.Fprintln(a.stdout, text); werr != nil {
+		part, werr := r.WriteText(a.stdout, value.DefaultFormat, func(w string) {
+			fmt.Fprintln(a.stderr, "kinspect: warning:", value.Scrub(w))
+		})
+		if werr != nil {
 			return exitFailed, werr
 		}
-		if err != nil {
-			return exitFailed, partly(err)
+		if part != nil {
+			return exitFailed, partly(part)
 		}
 	}
 	return exitFine, nil

@@ -1,5 +1,6 @@
 // Package knet walks a kernel's network stack: namespaces, devices and their
-// counters, protocol handlers, bonds, bridges and LLC.
+// counters, protocol handlers, bonds, bridges and LLC; addresses, neighbours, qdiscs,
+// sockets and who has them open, BPF programs and netfilter hooks.
 //
 // Vocabulary: a [Stack] is the network stack of one kernel, a [NetNS] a network
 // namespace, a [Device] a struct net_device in one. Counters are in frames.

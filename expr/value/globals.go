@@ -25,6 +25,7 @@ var globalTypes = map[string]string{
 	"memalloc_socks_key":  "struct static_key_false",    // net/core/sock.c
 	"netstamp_needed_key": "struct static_key_false",    // net/core/dev.c
 	"vm_event_states":     "struct vm_event_state",      // mm/vmstat.c: per-CPU
+	"kstat":               "struct kernel_stat",         // kernel/sched/core.c: per-CPU
 	"tainted_mask":        "unsigned long",              // kernel/panic.c
 	"prog_idr":            "struct idr",                 // kernel/bpf/syscall.c
 	"llc_sap_list":        "struct list_head",           // net/llc/llc_core.c, module llc
@@ -50,6 +51,19 @@ var globalTypes = map[string]string{
 	"inet_protos":         "struct net_protocol *[256]", // net/ipv4/protocol.c
 	"udp_table":           "struct udp_table",           // net/ipv4/udp.c
 	"tcp_hashinfo":        "struct inet_hashinfo",       // net/ipv4/tcp_ipv4.c
+	"swap_active_head":    "struct plist_head",          // mm/swapfile.c
+	"vm_committed_as":     "struct percpu_counter",      // mm/util.c
+	"prb":                 "struct printk_ringbuffer *", // kernel/printk/printk.c, since 5.10
+	"call_single_queue":   "struct llist_head",          // kernel/smp.c: per-CPU, and not in the BTF of 5.10
+	"udplite_table":       "struct udp_table",           // net/ipv4/udplite.c, until UDP-Lite went (7.1)
+	"raw_v4_hashinfo":     "struct raw_hashinfo",        // net/ipv4/raw.c
+	"raw_v6_hashinfo":     "struct raw_hashinfo",        // net/ipv6/raw.c
+	"ping_table":          "struct ping_table",          // net/ipv4/ping.c
+	"tcp_prot":            "struct proto",               // net/ipv4/tcp_ipv4.c
+	"unix_socket_table":   "struct hlist_head[]",        // net/unix/af_unix.c, until it moved to struct net (5.19)
+	"nl_table":            "struct netlink_table *",     // net/netlink/af_netlink.c
+	"arp_tbl":             "struct neigh_table",         // net/ipv4/arp.c
+	"nd_tbl":              "struct neigh_table",         // net/ipv6/ndisc.c
 }
 
 // GlobalNames lists the globals of the table, for completion.

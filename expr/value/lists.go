@@ -49,6 +49,29 @@ func walk(first, end kmem.Addr, limit int, next func(kmem.Addr) (kmem.Addr, erro
 	return nil
 }
 
+// EachLink calls visit with the address of each link of the list that head is, a
+// list_head or an hlist_head, as [EachEntry] walks it, and makes no garbage.
+func EachLink(head Value, hlist bool, limit int, visit func(kmem.Addr) error) error {
+	at, ok := head.Addr()
+	if !ok {
+		return errors.New("cannot walk this list: " + errNotARefMessage)
+	}
+	end := at
+	if hlist {
+		end = 0
+	}
+	k, buf := head.k, make([]byte, 8)
+	next := func(a kmem.Addr) (kmem.Addr, error) {
+		err := k.ReadMem(a, buf)
+		return kmem.Addr(le64(buf)), err
+	}
+	first, err := next(at)
+	if err != nil {
+		return err
+	}
+	return walk(first, end, limit, next, visit)
+}
+
 // EachEntry calls visit for each entry of the list_head that head is, as
 // list_for_each_entry does: entries are structs st, linked through member. Where
 // visit returns [Stop] the walk ends.

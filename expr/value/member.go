@@ -80,7 +80,7 @@ func (k *Kernel) findMember(st *btf.Struct, name string) (btf.Field, error) {
 // at is the part of v at a bit offset.
 func (v Value) at(t btf.Type, bitOff uint64, bitSize uint32) (Value, error) {
 	out := v
-	out.typ, out.note, out.words = t, "", nil
+	out.typ, out.note, out.words, out.constant = t, "", nil, false
 	out.bits, out.bitOff = bitSize, 0
 	off := bitOff / 8
 	if bitSize != 0 {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"math/bits"
 
 	"kinspect/btf"
@@ -69,6 +70,12 @@ func common(a, b Num) (Num, Num) {
 	}
 	a.Size, a.Signed, b.Size, b.Signed = size, signed, size, signed
 	return a.wrap(), b.wrap()
+}
+
+// Common is a with the type that C's usual arithmetic conversions give it beside b.
+func Common(a, b Num) Num {
+	a, _ = common(a, b)
+	return a
 }
 
 // Compare is -1, 0 or 1 as a is below, equal to or above b after C's usual
@@ -195,6 +202,18 @@ func isScalar(t btf.Type) bool {
 	return false
 }
 
+// TypeNum is a number without a value, of an integer, enum or bool type; ok is
+// false for other types.
+func TypeNum(t btf.Type) (n Num, ok bool) {
+	switch t := btf.Underlying(t).(type) {
+	case *btf.Int:
+		return Num{Size: t.Size, Signed: t.Signed && !t.Bool}, t.Size <= 8
+	case *btf.Enum:
+		return Num{Size: t.Size, Signed: t.Signed}, true
+	}
+	return Num{}, false
+}
+
 // IsScalar reports whether the value is an integer, enum, bool or pointer.
 func (v Value) IsScalar() bool { return isScalar(v.typ) }
 
@@ -222,6 +241,9 @@ func (v Value) Num() (Num, error) {
 	copy(raw[:], data)
 	if v.bits == 0 {
 		n.Bits = le64(raw[:])
+		if v.constant && n.Size <= 4 && n.Bits <= math.MaxInt32 {
+			n.Size, n.Signed = 4, true
+		}
 		return n.wrap(), nil
 	}
 	if v.bits > 64 {
@@ -237,6 +259,13 @@ func (v Value) Num() (Num, error) {
 		n.Bits = uint64(int64(n.Bits<<shift) >> shift)
 	} else {
 		n.Bits = n.Bits << shift >> shift
+	}
+	if v.bits < 32 || n.Signed && v.bits == 32 {
+		// What int holds all values of is promoted to it, whatever the type that
+		// the bit-field was declared with.
+		n.Size, n.Signed = 4, true
+	} else if v.bits == 32 {
+		n.Size = 4
 	}
 	return n, nil
 }

@@ -24,8 +24,11 @@ type Value struct {
 	k     *Kernel
 	typ   btf.Type
 	place place
-	addr  kmem.Addr
-	data  []byte // inHand only; little-endian, Sizeof(typ) bytes
+	// constant is an enumerator as C has it: not of the enum's type but an int.
+	constant bool
+
+	addr kmem.Addr
+	data []byte // inHand only; little-endian, Sizeof(typ) bytes
 	// A bit-field's place within the bytes at addr or in data; bits 0 is no
 	// bit-field.
 	bitOff, bits uint32
@@ -41,6 +44,14 @@ func (k *Kernel) Ref(t btf.Type, a kmem.Addr) Value {
 // InHand is a value with no address; data is its little-endian content.
 func (k *Kernel) InHand(t btf.Type, data []byte) Value {
 	return Value{k: k, typ: t, place: inHand, data: data}
+}
+
+// EnumConstant is the value of an enumerator that stands by its name: it prints as
+// the enum t, and computes as the int that it is in C, where it fits.
+func (k *Kernel) EnumConstant(t *btf.Enum, bits uint64) Value {
+	v := k.InHand(t, binary.LittleEndian.AppendUint64(nil, bits)[:t.Size])
+	v.constant = true
+	return v
 }
 
 // Pointer is a pointer to the type t at a, as `&` in C would make it.

@@ -12,6 +12,10 @@ const (
 	// CacheLine is the length of a line of a file's cache, in bytes.
 	CacheLine  = 1024
 	cacheSlots = 1024
+	// aheadLines is how many lines are read at once where lines are asked for one after
+	// the other. They share one piece of memory, of which the cache may hold that many
+	// times its size at worst.
+	aheadLines = 16
 )
 
 // File is a file that a dump is read from: offsets, no addresses. It is safe for
@@ -27,6 +31,9 @@ type File struct {
 	Size  int64  // in bytes
 	r     io.ReaderAt
 	cache *[cacheSlots]atomic.Pointer[cachedLine]
+	// missed is where the line ends that was read last: one that begins there is the next
+	// of a walk upwards, as that of a list whose nodes were allocated in a row.
+	missed atomic.Int64
 }
 
 type cachedLine struct {
@@ -127,15 +134,43 @@ func (f *File) line(off int64) (*cachedLine, error) {
 	if p := second.Load(); p != nil && p.off == off {
 		return p, nil
 	}
+	if f.missed.Swap(off+CacheLine) == off && off > 0 {
+		if p := f.ahead(off); p != nil {
+			return p, nil
+		}
+	}
 	p := &cachedLine{off: off, data: make([]byte, min(CacheLine, f.Size-off))}
 	if err := f.Direct(off, p.data); err != nil {
 		return nil, err
 	}
-	if old != nil {
-		second.Store(old)
-	}
-	first.Store(p)
+	f.store(p)
 	return p, nil
+}
+
+// ahead reads the line at off and those behind it, and returns the first. It is nil
+// where they cannot be read as one.
+func (f *File) ahead(off int64) *cachedLine {
+	data := make([]byte, min(aheadLines*CacheLine, f.Size-off))
+	if f.Direct(off, data) != nil {
+		return nil
+	}
+	lines := make([]cachedLine, (len(data)+CacheLine-1)/CacheLine)
+	for i := len(lines) - 1; i >= 0; i-- { // the first one last: it is wanted
+		from := i * CacheLine
+		lines[i] = cachedLine{off: off + int64(from), data: data[from:min(from+CacheLine, len(data)):min(from+CacheLine, len(data))]}
+		f.store(&lines[i])
+	}
+	f.missed.Store(off + int64(len(lines))*CacheLine)
+	return &lines[0]
+}
+
+// store puts a line into the cache.
+func (f *File) store(p *cachedLine) {
+	i := uint64(p.off) / CacheLine * 0x9e3779b97f4a7c15 >> 32 % cacheSlots
+	if old := f.cache[i].Load(); old != nil && old.off != p.off {
+		f.cache[i^1].Store(old)
+	}
+	f.cache[i].Store(p)
 }
 
 // Direct is [File.ReadFull] past the cache.

@@ -25,13 +25,15 @@ func (s *Segment) Part(addr uint64, n int) int {
 // Read fills the first n bytes of buf from addr on, all within seg. The fault has the length of buf.
 func (m *Space) Read(seg *Segment, addr uint64, buf []byte, n int) error {
 	off := seg.Off + (addr - seg.Start)
+	var err error
+	if seg.Kind == InFile {
+		if err = m.File.ReadFull(off, buf[:n]); err == nil {
+			return nil
+		}
+	}
 	f := &Fault{Addr: addr, Physical: m.Physical, Len: uint64(len(buf))}
 	switch seg.Kind {
 	case InFile:
-		err := m.File.ReadFull(off, buf[:n])
-		if err == nil {
-			return nil
-		}
 		m.explain(f, off, err)
 	case CutOff:
 		f.Reason, f.Detail = Truncated, m.cutOff(off)

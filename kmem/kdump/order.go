@@ -2,6 +2,7 @@ package kdump
 
 import (
 	"fmt"
+	"sync"
 
 	"kinspect/kmem/dump"
 )
@@ -81,10 +82,14 @@ func (p *part) place(page uint64, d pageDesc) error {
 	return nil
 }
 
+// descChunks are what neighbour reads into: a scan asks for those of each page.
+var descChunks = sync.Pool{New: func() any { return new([32 * descSize]byte) }}
+
 // neighbour finds the next page before or behind the n-th that was written and is not the shared one; ok
 // is false where there is none near.
 func (p *part) neighbour(n uint64, step int) (d pageDesc, ok bool) {
-	var raw [32 * descSize]byte
+	raw := descChunks.Get().(*[32 * descSize]byte)
+	defer descChunks.Put(raw)
 	for at, size := int64(n), int64(1); ; size = 32 {
 		// A chunk of descriptors before or behind.
 		from, to := at+1, at+1+size

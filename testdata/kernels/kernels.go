@@ -40,6 +40,13 @@ func OpenScenarios(tb testing.TB) *kmem.Image {
 	return open(tb, path(tb, "scenarios-6.12"))
 }
 
+// OpenNet opens the snapshot of 6.12 after the lab's scene of sockets, with all that
+// the helpers of the network read, until the test ends.
+func OpenNet(tb testing.TB) *kmem.Image {
+	tb.Helper()
+	return open(tb, path(tb, "net-6.12"))
+}
+
 func open(tb testing.TB, file string) *kmem.Image {
 	tb.Helper()
 	img, err := kmem.Open(file)

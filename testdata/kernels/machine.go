@@ -34,6 +34,12 @@ const (
 // NewMachine makes one of pages page frames from a series' snapshot.
 func NewMachine(tb testing.TB, series string, pages uint64) *Machine {
 	tb.Helper()
+	return NewMachineWith(tb, series, pages, nil)
+}
+
+// NewMachineWith is NewMachine with more pages of memory, by virtual address.
+func NewMachineWith(tb testing.TB, series string, pages uint64, more map[uint64][]byte) *Machine {
+	tb.Helper()
 	img, err := kmem.Open(Path(tb, series))
 	if err != nil {
 		tb.Fatal(err)
@@ -41,6 +47,7 @@ func NewMachine(tb testing.TB, series string, pages uint64) *Machine {
 	defer img.Close()
 	m := &Machine{Pages: pages, ram: make(map[uint64][]byte), info: bytes.Clone(img.VMCoreInfo().Raw())}
 	virt := make(map[uint64][]byte)
+	maps.Copy(virt, more)
 	stats, err := kmem.Scan(tb.Context(), img, nil, func(p kmem.ScanPiece) kmem.ScanPiece {
 		if p.Data == nil {
 			p.Data = make([]byte, p.Size)

@@ -19,13 +19,18 @@ type check struct {
 	on string
 	// series restricts it to one kernel, "5.10", or to all others, "!5.10".
 	series string
-	run    func(*subjectContext) error
+	// first asks a capture's first dump, and no other row of the same memory: many answers, and slow ones.
+	first bool
+	run   func(*subjectContext) error
 }
 
 // fits tells whether a check is for this subject.
 func (k check) fits(c *subjectContext) bool {
 	on := map[bool]string{true: "live", false: "dump"}[c.live()]
 	other, not := strings.CutPrefix(k.series, "!")
+	if k.first && strings.Contains(c.file, "/") {
+		return false
+	}
 	return contains(k.at, c.capture) && (k.on == "" || k.on == on) &&
 		(k.series == "" || (c.kernel.series == other) != not)
 }
@@ -58,6 +63,16 @@ var checks = []check{
 	{name: "overview", at: []string{"scenarios"}, run: checkOverview},
 	{name: "snapshot", at: []string{"incident", "scenarios"}, run: checkSnapshot},
 	{name: "sym", at: []string{"incident", "scenarios", "vmcore", "wide"}, run: checkSym},
+	{name: "tasks", at: []string{"incident", "scenarios", "wide"}, run: checkTasks},
+	{name: "files", at: []string{"incident", "scenarios", "wide"}, run: checkFiles},
+	{name: "stacks", at: []string{"incident", "scenarios", "wide"}, run: checkStacks},
+	{name: "modules", at: []string{"incident", "scenarios", "vmcore", "wide"}, run: checkModules},
+	{name: "mounts", at: []string{"incident", "scenarios", "wide"}, run: checkMounts},
+	{name: "slabs", at: []string{"incident", "scenarios", "wide"}, run: checkSlabs},
+	{name: "log", at: []string{"incident", "scenarios", "vmcore", "wide"}, run: checkLog},
+	{name: "time", at: []string{"incident", "scenarios", "vmcore", "wide"}, run: checkTime},
+	{name: "meminfo", at: []string{"incident", "scenarios", "wide"}, run: checkMemInfo},
+	{name: "interrupts", at: []string{"incident", "scenarios", "wide"}, run: checkInterrupts},
 	{name: "unmapped", at: []string{"incident"}, run: checkUnmapped},
 	{name: "callers-namespace", at: []string{"incident"}, on: "live", run: checkCallersNamespace},
 	{name: "kptr-restrict", at: []string{"incident"}, on: "live", run: checkKptrRestrict},
@@ -73,7 +88,7 @@ func compare(c *subjectContext) (failures []error, passed int) {
 	if c.live() {
 		what = c.capture + " live"
 	}
-	list := append(slices.Clone(checks), commandCheckList()...)
+	list := slices.Concat(checks, netChecks, commandCheckList())
 	for _, k := range list {
 		if !k.fits(c) {
 			continue
@@ -135,6 +150,8 @@ var commandChecks = []commandCheck{
 	{at: "scenarios", series: "5.10", args: []string{"handler", "STP", "quiet0"}, exit: 2, stdout: []string{"llc_rcv", "SAP", "BTF"}},
 	{at: "scenarios", args: []string{"handler", "0x88b5", "plain0"}, exit: 1, stdout: []string{"none"}},
 	{at: "scenarios", args: []string{"handler", "0x88b5", "port0"}, exit: 1, stdout: []string{"br_handle_frame", "br0"}},
+
+	{at: "vmcore", on: "dump", args: []string{"eval", "tasks('all') | filter(.on_cpu != 0) | map(stack(#))"}, stdout: []string{"__crash_kexec+", "panic+", "sysrq_handle_crash+", "vfs_write+", "entry_SYSCALL_64_after_hwframe+"}},
 
 	{at: "incident", args: []string{"eval", "netdev('eth0').name"}, exit: 2, stderr: []string{"eth0", "{blue}"}},
 	{at: "incident", args: []string{"explain", "eth0"}, exit: 2, stderr: []string{"eth0", "{blue}"}},

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // factsScript collects what the guest's own kernel says of itself, which is
@@ -10,7 +11,8 @@ import (
 // into net/NAME, and the guest's first namespace is called "init" there.
 //
 // `ip -s link` comes first and is the only reader of device counters that
-// matters: a bond updates its saved counters whenever they are read.
+// matters: a bond updates its saved counters whenever they are read. {net} stands for
+// [netFacts].
 const factsScript = `
 rm -rf /tmp/facts
 mkdir -p /tmp/facts/net /tmp/facts/btf
@@ -23,7 +25,7 @@ for ns in init $(ls /run/netns); do
 	$in cat /proc/net/dev > net/$ns/dev
 	$in cat /proc/net/ptype > net/$ns/ptype
 	$in readlink /proc/self/ns/net | tr -dc 0-9 > net/$ns/inum
-done
+{net}done
 cat /proc/net/softnet_stat > softnet_stat
 cat /proc/modules > modules
 cat /proc/version > version
@@ -34,6 +36,7 @@ cat /sys/devices/system/cpu/possible > cpu_possible
 nproc > nproc
 cat /proc/net/llc/core > llc_core 2>/dev/null || rm -f llc_core
 cat /proc/meminfo > meminfo
+test ! -e /tmp/programs.json || cat /tmp/programs.json > programs.json
 ls -l /sys/kernel/btf > btf/list
 cd /tmp/facts && find . -type f > /dev/null
 `
@@ -47,10 +50,14 @@ func (g *guest) captureFacts(dir string, t *truth) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	if _, err := g.run(factsScript); err != nil {
+	if _, err := g.run(strings.Replace(factsScript, "{net}", netFactsScript(), 1) + systemFactsScript); err != nil {
 		return err
 	}
 	if err := g.fetchDir("/tmp/facts", dir); err != nil {
+		return err
+	}
+	// The agent has grown with what it sent: what it is now is what the dump shows.
+	if err := g.fetchFile("/proc/meminfo", filepath.Join(dir, "sys", "meminfo")); err != nil {
 		return err
 	}
 	return t.write(filepath.Join(dir, "truth.json"))

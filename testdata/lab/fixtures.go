@@ -33,10 +33,30 @@ var fixtures = map[string]struct{ kernels, questions []string }{
 			"explain('mixed0')", "explain('tapped0')", "explain('bond1')", "explain('bond2')",
 		},
 	},
+	"net": {
+		[]string{"6.12"},
+		[]string{
+			"sockets() | map(#)", "socket_summary()", "ip_addresses() | map(#)", "neighbours() | map(#)", "qdiscs() | map(#)",
+			"nf_hooks() | map(#)", "netdevs() | map(netdev_info(#))", "netdevs() | map(netdev_addrs(#))",
+		},
+	},
 }
 
-// writeFixture takes a capture's snapshot in the guest, live, and puts it into dir
-// as CAPTURE-SERIES.kdump, where fixtures has it.
+// fixtureCaptures are those of the captures that have fixtures of another name beside their own.
+var fixtureCaptures = map[string][]string{"scenarios": {"net"}}
+
+// writeFixtures takes a capture's snapshots.
+func (r *runner) writeFixtures(ctx context.Context, g *guest, capture, dir string) error {
+	for _, name := range append([]string{capture}, fixtureCaptures[capture]...) {
+		if err := r.writeFixture(ctx, g, name, dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeFixture takes a snapshot in the guest, live, and puts it into dir as
+// NAME-SERIES.kdump, where fixtures has it.
 func (r *runner) writeFixture(ctx context.Context, g *guest, name, dir string) error {
 	f, ok := fixtures[name]
 	if !ok || !contains(f.kernels, r.kernel.series) {

@@ -93,6 +93,7 @@ func (g *guest) load(names ...string) error {
 		test -e /sys/module/$m && continue
 		case $m in
 		bonding) insmod /modules/$m.ko max_bonds=0;; # no bond0 but ours
+		nf_conntrack) insmod /modules/$m.ko enable_hooks=1;; # in every namespace, not when it is needed
 		dummy) insmod /modules/$m.ko numdummies=0;;
 		*) insmod /modules/$m.ko;;
 		esac

@@ -20,7 +20,7 @@ var bootModules = []string{"virtio_pci", "virtio_console", "virtio_blk", "qemu_f
 var labModules = []string{"bonding", "veth", "dummy", "8021q", "macvlan", "llc", "stp", "bridge"}
 
 // programs go into the guest with the shared libraries that they need.
-var programs = []string{"/usr/sbin/ip", "/usr/sbin/tc", "/usr/sbin/bridge"}
+var programs = []string{"/usr/sbin/ip", "/usr/sbin/tc", "/usr/sbin/bridge", "/usr/bin/ss"}
 
 // initScript brings the guest to where the agent can take over. Autoloading is
 // impossible, as the guest has no modprobe: what is loaded is what a scenario
@@ -59,7 +59,7 @@ type initramfsSpec struct {
 // buildInitramfs writes the guest's root as an uncompressed cpio archive:
 // decompression would be the guest's work, under emulation.
 func buildInitramfs(ctx context.Context, k *kernel, spec initramfsSpec, to string) error {
-	set, err := k.moduleSet(ctx, append(slices.Clone(bootModules), labModules...))
+	set, err := k.moduleSet(ctx, slices.Concat(bootModules, labModules, netModules))
 	if err != nil {
 		return err
 	}

@@ -171,7 +171,7 @@ func (r *runner) capture(ctx context.Context, g *guest, name string, t *truth) e
 		fmt.Printf("%s, %s: %s\n%s%s[exit %d]\n", r.kernel.series, name, r.ask, resp.Stdout, resp.Stderr, resp.Exit)
 	}
 	if r.fixtures != "" {
-		if err := r.writeFixture(ctx, g, name, r.fixtures); err != nil {
+		if err := r.writeFixtures(ctx, g, name, r.fixtures); err != nil {
 			return err
 		}
 	}

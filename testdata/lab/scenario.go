@@ -12,6 +12,7 @@ var stageB = []func(*guest, *truth) error{
 	plainUnhandled, vlanUnhandled, packetTap, longFrames, macvlanUnhandled,
 	backlogOnly, backlogAndUnhandled,
 	bondLACP, bridgeAndLLC,
+	netScene,
 }
 
 // playAll runs scenarios one after the other.

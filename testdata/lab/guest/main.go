@@ -3,6 +3,9 @@
 //	guest agent            serve the orchestrator on the virtio-serial port
 //	guest frames [flags]   send raw Ethernet frames from an interface
 //	guest tap IFACE        hold an ETH_P_ALL packet socket open, as tcpdump does
+//	guest sockets IF PEER TAPPED  open sockets of all kinds, and hold them
+//	guest tcx IFACE        hold a BPF program on TCX ingress
+//	guest syn FROM TO PORT send one TCP SYN with a source that will not answer
 //	guest as UID PROGRAM   run a program as another user
 //	guest copy FROM TO     copy a file, leaving zero blocks out (for /proc/vmcore)
 //
@@ -17,9 +20,10 @@ import (
 func main() {
 	commands := map[string]func([]string) error{
 		"agent": agent, "frames": frames, "tap": tap, "as": runAs, "copy": copySparse,
+		"sockets": sockets, "syn": syn, "tcx": tcx,
 	}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: guest agent|frames|tap|as|copy ...")
+		fmt.Fprintln(os.Stderr, "usage: guest agent|frames|tap|sockets|tcx|syn|as|copy ...")
 		os.Exit(2)
 	}
 	if err := commands[os.Args[1]](os.Args[2:]); err != nil {

@@ -1,0 +1,63 @@
+package expr
+
+import "testing"
+
+// TestCForms runs what kernel developers paste.
+func TestCForms(t *testing.T) {
+	eachKernel(t, func(t *testing.T, s *Session) { cases(t, s, cForms) })
+}
+
+var cForms = [][2]string{
+	{"sizeof(struct list_head)", "16"},
+	{"sizeof(u32) + sizeof(unsigned long)", "12"},
+	{"sizeof(netdev('lo')->name)", "16"},
+	{"sizeof netdev('lo')->mtu", "4"},
+	{"sizeof(((struct sk_buff *)0)->cb)", "48"},
+	{"sizeof(*netdev('lo')) == sizeof(struct net_device)", "true"},
+	{"sizeof(1 + 1UL)", "8"},
+	{"sizeof(struct sk_buff *)", "8"},
+	{"offsetof(struct list_head, prev)", "8"},
+	{"offsetof(struct net_device, name[3]) - offsetof(struct net_device, name)", "3"},
+	{"(unsigned long)&((struct sk_buff *)0)->cb == offsetof(struct sk_buff, cb)", "true"},
+	{"container_of(init_net.dev_base_head.next, struct net_device, dev_list)->name", `(char [16])"lo"`},
+	{"((struct net_device *)(unsigned long)netdev('lo'))->mtu", "(unsigned int)65536"},
+	{"&init_net.dev_base_head == init_net.dev_base_head.next->prev", "true"},
+	{"(*init_net.dev_base_head.next).prev == &init_net.dev_base_head", "true"},
+	{"*&init_net.ns.inum == init_net.ns.inum", "true"},
+	{"((struct net *)addr('init_net'))->ns.inum == init_net.ns.inum", "true"},
+	{"*(u32 *)&netdev('lo')->mtu", "(u32)65536"},
+	{"((u8 *)&netdev('lo')->mtu)[2]", "(u8)1"},
+	{"(u32)-1", "(u32)4294967295"},
+	{"(u8)300 + 1", "(int)45"},
+	{"(s8)200", "(s8)-56"},
+	{"(unsigned char)'a'", "(unsigned char)97"},
+	{"(int)sizeof(u8) - 2", "(int)-1"},
+	{"~0UL", "18446744073709551615"},
+	{"0xffffffff81000fff & ~0xfffUL", "18446744071578845184"},
+	{"1 << 40", "1099511627776"},
+	{"1u << 33", "error: shift by 33: the left side has 32 bits"},
+	{"(netdev('lo')->flags & 8) == 8", "true"},
+	{"netdev('lo')->flags & 8 | 0x100", "(unsigned int)264"},
+	{"&ptype_base[4] - &ptype_base[2]", "(long)2"},
+	{"&ptype_base[4] > &ptype_base[2]", "true"},
+	{"netdev('lo')->name[0] == 'l'", "true"},
+	{"NETREG_REGISTERED == 1 && -NETREG_REGISTERED < 0", "true"},
+	{"netdev('lo')->reg_state == NETREG_REGISTERED", "true"},
+	{"true ? NETREG_REGISTERED : NETREG_UNREGISTERED", "(enum netdev_reg_state)NETREG_REGISTERED"},
+	{"true ? (u8)1 : -1", "(int)1"},
+	{"false ? 1 : (u64)2", "(unsigned long)2"},
+	{"(true ? -1 : (u64)2) > 5", "true"},
+	{"(void *)0 == nil && !netdev('lo')->rx_handler", "true"},
+	{"netdevs() | map(.flags & 1) | sum() > 0", "true"},
+	{"netdev('bond0')->rx_dropped | hex()", `"0x30"`},
+	{"netdevs() | count((u16).mtu == 1500)", "6"},
+	{"list_for_each(init_net.dev_base_head, struct net_device, dev_list) | map(.flags) | first()", "(unsigned int)9 (IFF_UP|IFF_LOOPBACK)"},
+	{"netdev('lo') & 3", "error: struct net_device * & the number 3: pointers take + and -…"},
+	{"(struct nosuch *)5", "error: type \"struct nosuch *\", column 8: no struct \"nosuch\"…"},
+	{"(struct net)5", "error: a number is no struct net: …"},
+	{"((struct list_head *)0)->next", "error: NULL pointer: the struct list_head * is not set"},
+	{"sizeof(struct nosuch)", "error: type \"struct nosuch\"…"},
+	{"*5", "error: * does not take the number 5: (struct TYPE *)x says what there is at an address"},
+	{"&5", "error: & does not take the number 5: it is no place in the kernel's memory"},
+	{"list_for_each(netdev('lo'), struct net_device, dev_list)", "error: struct net_device is neither a list_head nor an hlist_head"},
+}

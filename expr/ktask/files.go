@@ -1,0 +1,68 @@
+package ktask
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"kinspect/expr/value"
+	"kinspect/kmem"
+)
+
+// maxFiles bounds a task's table of open files; the kernel's own bound, sysctl_nr_open,
+// can be raised to this.
+const maxFiles = 1 << 30
+
+// EachFile calls visit with each open file of a task: files->fdt (fs/file.c). Where visit
+// returns [value.Stop] the walk ends. A task that has exited has none.
+func EachFile(task value.Value, visit func(fd int, file value.Value) error) error {
+	files, a, err := at(task, "files")
+	if err != nil || a == 0 {
+		return err
+	}
+	table, a, err := at(files, "fdt")
+	if err != nil {
+		return err
+	}
+	if a == 0 {
+		return errors.New("the task's table of open files is NULL: it is damaged, or it changed while it was read")
+	}
+	n, err := table.UintPath("max_fds")
+	if err != nil {
+		return err
+	}
+	first, err := table.PointerPath("fd")
+	if err != nil {
+		return err
+	}
+	if n > maxFiles {
+		return fmt.Errorf("the task's table of open files claims %d rows: it is damaged", n)
+	}
+	k := task.Kernel()
+	st, err := k.Struct("file")
+	if err != nil {
+		return err
+	}
+	const chunk = kmem.PageSize / 8
+	var raw [8 * chunk]byte
+	for fd := 0; fd < int(n); fd += chunk {
+		part := raw[:8*min(chunk, int(n)-fd)]
+		if err := k.ReadMem(first.Add(8*int64(fd)), part); err != nil {
+			return err
+		}
+		for i := 0; i < len(part); i += 8 {
+			// Bits 0 and 1 are flags of the kernel's own while a file is put into the table.
+			file := kmem.Addr(binary.LittleEndian.Uint64(part[i:])) &^ 3
+			if file == 0 {
+				continue
+			}
+			if err := visit(fd+i/8, k.Ref(st, file)); err != nil {
+				if errors.Is(err, value.Stop()) {
+					return nil
+				}
+				return err
+			}
+		}
+	}
+	return nil
+}

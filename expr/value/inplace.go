@@ -1,0 +1,77 @@
+package value
+
+import (
+	"fmt"
+
+	"kinspect/btf"
+	"kinspect/kmem"
+)
+
+// Place is where a member lies in a struct, and all else that [Value.Member] looks up.
+type Place struct {
+	btf.Field
+	words *wordSet
+}
+
+// Place finds a member of a struct.
+func (k *Kernel) Place(st *btf.Struct, member string) (Place, error) {
+	f, err := k.findMember(st, member)
+	return Place{f, k.wordsOf(st.Name, member)}, err
+}
+
+// Enter makes v, a struct, its member f. It is what [Value.Member] does where the
+// place is known, without a copy.
+func (v *Value) Enter(f *Place) error {
+	off := uint64(f.BitOffset) / 8
+	v.bits, v.bitOff, v.note, v.words, v.constant = f.BitSize, 0, "", f.words, false
+	if f.BitSize != 0 {
+		v.bitOff = uint32(f.BitOffset % 8)
+	}
+	v.typ = f.Type
+	if v.place == inHand {
+		if off > uint64(len(v.data)) {
+			return fmt.Errorf("internal: member at byte %d of %d", off, len(v.data))
+		}
+		v.data = v.data[off:]
+		return nil
+	}
+	v.addr += kmem.Addr(off)
+	return nil
+}
+
+// InMemory reports whether the value lies at an address that can be read as it is.
+func (v *Value) InMemory() bool { return v.place == inMemory }
+
+// Become makes v the value of type t at an address of its kernel's.
+func (v *Value) Become(t btf.Type, a kmem.Addr) { *v = Value{k: v.k, typ: t, addr: a} }
+
+// MoveTo makes v, which lies in memory, the value of the same type at another
+// address.
+func (v *Value) MoveTo(a kmem.Addr) { v.addr = a }
+
+// ReadIntAt is [Value.Num] for an integer in memory that is no bit-field, off bytes
+// behind where v lies, of a size and signedness that the caller knows, and read
+// through a buffer of the caller's.
+func (v *Value) ReadIntAt(off uint64, size uint32, signed bool, buf *[16]byte) (Num, error) {
+	if size > 8 {
+		return Num{}, fmt.Errorf("an integer of %d bytes", size)
+	}
+	if err := v.k.ReadMem(v.addr+kmem.Addr(off), buf[:size]); err != nil {
+		return Num{}, err
+	}
+	n := Num{Size: size, Signed: signed}
+	switch size {
+	case 8:
+		n.Bits = le64(buf[:])
+		return n, nil
+	case 4:
+		n.Bits = uint64(le32(buf[:]))
+	case 2:
+		n.Bits = uint64(le16(buf[:]))
+	case 1:
+		n.Bits = uint64(buf[0])
+	default:
+		return Num{}, fmt.Errorf("an integer of %d bytes", size)
+	}
+	return n.wrap(), nil
+}
