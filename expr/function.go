@@ -96,7 +96,7 @@ func (c *Call) Warn(format string, args ...any) { c.Session.warn(format, args...
 // Functions lists the functions that every session has, by name.
 func Functions() []Function {
 	all := slices.Concat(netFunctions, kernelFunctions, memoryFunctions, typeFunctions, numberFunctions,
-		listFunctions, linkedFunctions, predicateFunctions, textFunctions, codeFunctions, layoutFunctions, wordFunctions,
+		listFunctions, linkedFunctions, predicateFunctions, textFunctions, codeFunctions, sourceFunctions, layoutFunctions, wordFunctions,
 		structFunctions, taskFunctions, systemFunctions,
 		addressFunctions, socketFunctions, qdiscFunctions, linkFunctions, netfilterFunctions, ssFunctions,
 		chainFunctions, tableFunctions, symbolFunctions)

@@ -1,9 +1,6 @@
 package expr
 
-import (
-	"kinspect/expr/disasm"
-	"kinspect/kmem"
-)
+import "kinspect/expr/disasm"
 
 const topicCode = "code"
 
@@ -22,18 +19,9 @@ func callDis(c *Call) (any, error) {
 	if !s.open() {
 		return nil, errNoKernel
 	}
-	var a kmem.Addr
-	if name, ok := c.Arg(0).(string); ok {
-		sym, found := s.kernel.LookupSymbol(name)
-		if !found {
-			return nil, s.noSymbol(name)
-		}
-		a = sym.Addr
-	} else {
-		var err error
-		if a, err = addressOf(c.Arg(0)); err != nil {
-			return nil, err
-		}
+	a, err := c.code(0)
+	if err != nil {
+		return nil, err
 	}
 	if len(c.Args) == 1 {
 		return disasm.Function(s.kernel, a)

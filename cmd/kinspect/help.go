@@ -19,6 +19,9 @@ const flagHelp = `flags, before or after the command:
   --symbols FILE symbols from a System.map, a saved /proc/kallsyms or a vmlinux
   --btf FILE     types from a copy of /sys/kernel/btf/vmlinux, or a vmlinux; both
                  files also as .zst, .gz, .xz; another kernel's are refused
+  --vmlinux FILE lines of the source for line(), sym and dis(), and types where the
+                 kernel has no BTF (20 s), from a vmlinux with debug
+                 information (linux-image-RELEASE-dbg)
   --netns X      look in this network namespace: a name of ip netns, a process,
                  an inode number, init_net, or all
   --json         print one JSON object

@@ -12,6 +12,7 @@ type options struct {
 	core    []string // one dump; several files where it is split
 	symbols string
 	btf     string
+	vmlinux string
 	around  string
 	kaslr   string // --kaslr-offset
 	netns   string
@@ -75,7 +76,7 @@ func (o *options) parse(args []string) ([]string, error) {
 // as well, it tells how to write one.
 func noFlag(arg string) error {
 	name := strings.TrimLeft(arg, "-")
-	if near := btf.Near(name, []string{"core", "netns", "symbols", "btf", "around", "kaslr-offset", "output", "json", "help", "version", "bytes", "string", "mask", "align", "limit", "context", "format", "redact"}); len(near) > 0 && len(name) > 2 {
+	if near := btf.Near(name, []string{"core", "netns", "symbols", "btf", "vmlinux", "around", "kaslr-offset", "output", "json", "help", "version", "bytes", "string", "mask", "align", "limit", "context", "format", "redact"}); len(near) > 0 && len(name) > 2 {
 		return usagef("no flag %q: did you mean --%s?", arg, near[0])
 	}
 	if strings.HasPrefix(arg, "--") && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz-") == "" {
@@ -94,6 +95,8 @@ func (o *options) text(name string) *string {
 		return &o.symbols
 	case "btf":
 		return &o.btf
+	case "vmlinux":
+		return &o.vmlinux
 	case "around":
 		return &o.around
 	case "kaslr-offset":

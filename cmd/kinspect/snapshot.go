@@ -148,7 +148,7 @@ func (t *target) save(file string, format snapshotFormat, command []string) (rem
 		}
 		return t.memory.AddRange(start, size)
 	}
-	if t.kernel.TypesFile() == "" { // else the snapshot needs the file, too
+	if t.kernel.TypesFile() == "" && !t.kernel.TypesFromVmlinux() { // else the snapshot needs the file, too
 		start, size, err := t.kernel.BTFRange()
 		if err != nil {
 			return "", err

@@ -95,7 +95,7 @@ func (a *app) use(img *kmem.Image) (*target, error) {
 	return t, nil
 }
 
-// useFiles takes symbols and types from the files that the flags name.
+// useFiles takes symbols, types and lines from the files that the flags name.
 func (a *app) useFiles(t *target) error {
 	if name := a.options.symbols; name != "" {
 		f, err := kmem.OpenSymbolFile(name)
@@ -107,15 +107,39 @@ func (a *app) useFiles(t *target) error {
 		}
 	}
 	if name := a.options.btf; name != "" {
-		return t.kernel.UseTypes(name)
+		if err := t.kernel.UseTypes(name); err != nil {
+			return err
+		}
+	}
+	if name := a.options.vmlinux; name != "" {
+		return a.useVmlinux(t, name)
 	}
 	return nil
+}
+
+// useVmlinux takes lines and, where the kernel has none, types from a vmlinux. How far these are read is shown.
+func (a *app) useVmlinux(t *target, name string) error {
+	ctx := context.Background()
+	p := a.newProgress("reading types of")
+	if p == nil {
+		return t.kernel.UseVmlinux(ctx, name, nil)
+	}
+	if err := t.kernel.UseVmlinux(ctx, name, p.step); err != nil {
+		return err
+	}
+	if !t.kernel.TypesFromVmlinux() {
+		return nil
+	}
+	defer p.done()
+	_, err := t.kernel.Types()
+	return err
 }
 
 func (t *target) close() {
 	if t.liveHost != nil {
 		t.liveHost.Close()
 	}
+	t.kernel.CloseFiles()
 	_ = t.image.Close()
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/arch/x86/x86asm"
 
+	"kinspect/expr/debuginfo"
 	"kinspect/expr/value"
 	"kinspect/kmem"
 )
@@ -32,6 +33,8 @@ type Line struct {
 	Bytes  []byte
 	Text   string // "call   netif_receive_skb+0x0"
 	Bad    bool   // it is none that is known, and Text has its first byte
+	// Source is where it comes from, innermost function first, where that is known.
+	Source []debuginfo.Frame
 }
 
 // A Listing is some code.
@@ -144,7 +147,8 @@ func (l *Listing) decode(a, end kmem.Addr, n int) error {
 	}
 	for len(code) > 0 && n != 0 {
 		size, text, ok := one(l.k, code, a)
-		l.Lines = append(l.Lines, Line{Addr: a, Offset: uint64(a - l.Symbol.Addr), Bytes: code[:size:size], Text: text, Bad: !ok})
+		source, _ := l.k.Frames(a) // none is known without debug information, and of modules
+		l.Lines = append(l.Lines, Line{Addr: a, Offset: uint64(a - l.Symbol.Addr), Bytes: code[:size:size], Text: text, Bad: !ok, Source: source})
 		a, code = a.Add(int64(size)), code[size:]
 		n--
 	}

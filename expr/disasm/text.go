@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"strings"
 
+	"kinspect/expr/debuginfo"
 	"kinspect/expr/value"
 )
 
-// Text prints a listing for people: address, distance from the symbol, bytes, instruction.
+// Text prints a listing for people: address, distance from the symbol, bytes, instruction; where debug
+// information tells, the line of the source above the first of its instructions.
 func (l *Listing) Text(value.Format) (string, error) {
 	var b strings.Builder
 	if l.Whole {
@@ -17,7 +19,15 @@ func (l *Listing) Text(value.Format) (string, error) {
 	for _, line := range l.Lines {
 		width = max(width, len(line.Bytes))
 	}
+	last := ""
 	for _, line := range l.Lines {
+		if s := debuginfo.Text(line.Source); s != last {
+			last = s
+			if s == "" {
+				s = "?"
+			}
+			fmt.Fprintf(&b, "; %s\n", s)
+		}
 		where := ""
 		if l.Symbol.Name != "" {
 			where = fmt.Sprintf("+%#-6x", line.Offset)
@@ -47,13 +57,16 @@ func (l *Listing) bad() (n int) {
 }
 
 // JSON is the listing for programs: {"symbol", "module", "whole", "code": [{"address", "offset",
-// "bytes", "text"}]}; symbol, module and offset are null where there is none.
+// "bytes", "text", "lines"}]}; symbol, module and offset are null where there is none, lines (see [debuginfo.Frame]) are
+// absent.
 func (l *Listing) JSON() (any, error) {
 	type line struct {
 		Address string  `json:"address"`
 		Offset  *uint64 `json:"offset"`
 		Bytes   string  `json:"bytes"`
 		Text    string  `json:"text"`
+
+		Lines []debuginfo.Frame `json:"lines,omitempty"`
 	}
 	out := struct {
 		Symbol *string `json:"symbol"`
@@ -70,7 +83,7 @@ func (l *Listing) JSON() (any, error) {
 		out.Module = &module
 	}
 	for _, i := range l.Lines {
-		row := line{Address: i.Addr.String(), Bytes: fmt.Sprintf("%x", i.Bytes), Text: i.Text}
+		row := line{Address: i.Addr.String(), Bytes: fmt.Sprintf("%x", i.Bytes), Text: i.Text, Lines: i.Source}
 		if l.Symbol.Name != "" {
 			row.Offset = &i.Offset
 		}

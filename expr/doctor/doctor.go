@@ -182,6 +182,8 @@ func (r *Report) types(k *value.Kernel) bool {
 	from := "vmlinux"
 	if file := k.TypesFile(); file != "" {
 		from = file
+	} else if k.TypesFromVmlinux() {
+		from = k.Vmlinux() + ", of its debug information"
 	}
 	r.add("types (BTF)", OK, "", "%d types of %s", types.NumTypes(), from)
 	return true

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"kinspect/expr/debuginfo"
 	"kinspect/kmem"
 )
 
@@ -43,7 +44,9 @@ type Match struct {
 	Type    string   `json:"type,omitempty"`
 	Module  string   `json:"module,omitempty"`
 	Aliases []string `json:"aliases,omitempty"` // of a query by address: other symbols that begin where Symbol does
-	Asked   bool     `json:"asked,omitempty"`   // in Around: it holds the address of the query
+	// Lines are where code at the address comes from, innermost first, with debug information.
+	Lines []debuginfo.Frame `json:"lines,omitempty"`
+	Asked bool              `json:"asked,omitempty"` // in Around: it holds the address of the query
 
 	addr kmem.Addr
 }
@@ -64,6 +67,7 @@ func Ask(t Table, q Query, around int) (*Answer, error) {
 	} else if err := a.named(t, q); err != nil {
 		return nil, err
 	}
+	a.lines(t)
 	if w := t.Warning(); w != "" && a.Found {
 		a.Warnings = append(a.Warnings, w)
 	}
@@ -116,6 +120,30 @@ func (a *Answer) aliases(t Table) {
 			more = fmt.Sprintf(" and %d more", n-most)
 		}
 		a.Notes = append(a.Notes, fmt.Sprintf("also at %s: %s%s", start, strings.Join(names, ", "), more))
+	}
+}
+
+// lines adds the lines of the source, where the table knows them. What is no code has none.
+func (a *Answer) lines(t Table) {
+	known, ok := t.(interface {
+		Lines(a kmem.Addr) ([]debuginfo.Frame, error)
+	})
+	if !ok {
+		return
+	}
+	for i := range a.Matches {
+		m := &a.Matches[i]
+		if m.Symbol == nil || !strings.Contains("tTwW?", m.Type) {
+			continue
+		}
+		frames, err := known.Lines(m.addr)
+		if err != nil {
+			if len(a.Notes) < maxMatches {
+				a.Notes = append(a.Notes, err.Error())
+			}
+			continue
+		}
+		m.Lines = frames
 	}
 }
 
@@ -237,6 +265,9 @@ func (a *Answer) Text() string {
 	for _, m := range a.Matches {
 		if m.Symbol != nil {
 			fmt.Fprintf(&b, "%s\n", m.line(true))
+			if len(m.Lines) > 0 {
+				fmt.Fprintf(&b, "  %s\n", debuginfo.Text(m.Lines))
+			}
 		}
 	}
 	for _, n := range a.Notes {

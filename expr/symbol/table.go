@@ -1,8 +1,10 @@
 package symbol
 
 import (
+	"errors"
 	"fmt"
 
+	"kinspect/expr/debuginfo"
 	"kinspect/expr/value"
 	"kinspect/kmem"
 )
@@ -65,6 +67,15 @@ type kernelTable struct {
 func (t kernelTable) At(a kmem.Addr) (kmem.Symbol, uint64, bool) { return t.k.SymbolAt(a) }
 func (t kernelTable) Source() string                             { return t.source }
 func (t kernelTable) Each(yield func(kmem.Symbol) bool) error    { return t.k.EachSymbol(yield) }
+
+// Lines tells where code comes from; nothing where no debug information was given.
+func (t kernelTable) Lines(a kmem.Addr) ([]debuginfo.Frame, error) {
+	frames, err := t.k.Frames(a)
+	if errors.Is(err, value.ErrNoDebuginfo) {
+		return nil, nil
+	}
+	return frames, err
+}
 
 func (t kernelTable) Warning() string { return "" }
 

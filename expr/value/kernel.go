@@ -26,6 +26,8 @@ type Kernel struct {
 	typesErr  error
 	typesFile string // see UseTypes
 
+	debug *vmlinux // see UseVmlinux
+
 	modsOnce sync.Once
 	mods     []*Module
 	modsErr  error
@@ -84,6 +86,9 @@ func (k *Kernel) openTypes() (*btf.Spec, error) {
 		}
 	}
 	start, size, err := k.BTFRange()
+	if errors.Is(err, errNoBTF) && k.debug != nil {
+		return k.debug.types()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -102,6 +107,9 @@ func parseBTF(data []byte, from string) (*btf.Spec, error) {
 	return spec, nil
 }
 
+// errNoBTF is the error of a kernel that was built without.
+var errNoBTF = errors.New("this kernel has no BTF (__start_BTF is not among its symbols): it was built without CONFIG_DEBUG_INFO_BTF, so its types are not known; its vmlinux with debug information can be given with --vmlinux, or a BTF made of that (pahole -J) with --btf")
+
 // BTFRange is where vmlinux's BTF lies in memory, and its length in bytes.
 func (k *Kernel) BTFRange() (kmem.Addr, uint64, error) {
 	syms, err := k.Symbols()
@@ -111,7 +119,7 @@ func (k *Kernel) BTFRange() (kmem.Addr, uint64, error) {
 	start, ok1 := syms.Lookup("__start_BTF")
 	stop, ok2 := syms.Lookup("__stop_BTF")
 	if !ok1 || !ok2 {
-		return 0, 0, errors.New("this kernel has no BTF (__start_BTF is not among its symbols): it was built without CONFIG_DEBUG_INFO_BTF, so its types are not known; a BTF made of its vmlinux (pahole -J) can be given with --btf")
+		return 0, 0, errNoBTF
 	}
 	if stop.Addr <= start.Addr || stop.Addr-start.Addr > maxBTF {
 		return 0, 0, fmt.Errorf("__start_BTF %s and __stop_BTF %s do not enclose a BTF", start.Addr, stop.Addr)
