@@ -43,7 +43,7 @@ func TestReadAhead(t *testing.T) {
 	if most := 600/aheadLines + 4; c.calls > most {
 		t.Errorf("%d calls upwards, want at most %d", c.calls, most)
 	}
-	f, c = open()
+	f, _ = open()
 	for range 2000 {
 		check(f, r.IntN(len(data)-8))
 	}
