@@ -152,7 +152,8 @@ var commandChecks = []commandCheck{
 	{at: "scenarios", args: []string{"handler", "0x88b5", "plain0"}, exit: 1, stdout: []string{"none"}},
 	{at: "scenarios", args: []string{"handler", "0x88b5", "port0"}, exit: 1, stdout: []string{"br_handle_frame", "br0"}},
 
-	{at: "vmcore", on: "dump", args: []string{"eval", "tasks('all') | filter(.on_cpu != 0) | map(stack(#))"}, stdout: []string{"__crash_kexec+", "panic+", "sysrq_handle_crash+", "vfs_write+", "entry_SYSCALL_64_after_hwframe+"}},
+	// The shell that panicked. Two tasks of a CPU are on it while it switches from one to the other.
+	{at: "vmcore", on: "dump", args: []string{"eval", "tasks('all') | filter(.on_cpu != 0 && .comm == 'sh') | map(stack(#))"}, stdout: []string{"__crash_kexec+", "panic+", "sysrq_handle_crash+", "vfs_write+", "entry_SYSCALL_64_after_hwframe+"}},
 
 	{at: "incident", args: []string{"eval", "netdev('eth0').name"}, exit: 2, stderr: []string{"eth0", "{blue}"}},
 	{at: "incident", args: []string{"explain", "eth0"}, exit: 2, stderr: []string{"eth0", "{blue}"}},

@@ -22,6 +22,12 @@ func checkSnapshot(c *subjectContext) error {
 	if c.live() {
 		at = "/tmp/snapshot"
 	}
+	// A live kernel changes meanwhile, if only by what the snapshot itself takes of a small guest's
+	// memory: the snapshot's answer is what the source said before or says behind.
+	_, before, err := explain(c, device)
+	if err != nil {
+		return err
+	}
 	taken, err := c.ask("snapshot", "-o", at, "--", "explain", "--json", device)
 	if err != nil {
 		return err
@@ -55,6 +61,10 @@ func checkSnapshot(c *subjectContext) error {
 		return err
 	}
 	if d := differences("", a, b); len(d) > 0 {
+		var sooner any
+		if c.live() && json.Unmarshal([]byte(before.stdout), &sooner) == nil && len(differences("", sooner, b)) == 0 {
+			return nil
+		}
 		return first.fail("the snapshot's answer is another one (source, snapshot):\n  %s", strings.Join(d, "\n  "))
 	}
 	return nil
