@@ -53,16 +53,16 @@ func (c *Call) linked(limit int64) (any, error) {
 			return nil, err
 		}
 	}
-	st, member, err := c.structMember(1)
-	if err != nil {
-		return nil, err
-	}
 	kind := "list_head"
 	if t, ok := btf.Underlying(head.Type()).(*btf.Struct); ok {
 		kind = t.Name
 	}
 	if kind != "list_head" && kind != "hlist_head" {
 		return nil, fmt.Errorf("%s is neither a list_head nor an hlist_head", head.Type())
+	}
+	st, member, err := c.linkMember(kind)
+	if err != nil {
+		return nil, err
 	}
 	f, err := st.FindMember(member)
 	if err != nil {

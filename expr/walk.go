@@ -69,19 +69,31 @@ func eachOf(walk func(value.Value, *btf.Struct, string, int, func(value.Value) e
 		if err != nil {
 			return nil, err
 		}
-		st, member, err := c.structMember(1)
+		st, member, err := c.linkMember(heads[0])
 		if err != nil {
 			return nil, err
-		}
-		if node, err := nodeType(st, member); err != nil {
-			return nil, err
-		} else if want := linkOf[heads[0]]; node != want {
-			return nil, fmt.Errorf("%s of %s is no struct %s, which links a %s", member, st, want, heads[0])
 		}
 		return c.pointers("entries", func(visit func(value.Value) error) error {
 			return walk(head, st, member, maxWalk, visit)
 		}), nil
 	}
+}
+
+// linkMember is the second and third argument of such a function: the struct that entries are, and the
+// member that links them to a head of that kind. Another member would lead to what is no entry.
+func (c *Call) linkMember(head string) (*btf.Struct, string, error) {
+	st, member, err := c.structMember(1)
+	if err != nil {
+		return nil, "", err
+	}
+	node, err := nodeType(st, member)
+	if err != nil {
+		return nil, "", err
+	}
+	if want := linkOf[head]; node != want {
+		return nil, "", fmt.Errorf("%s of %s is no struct %s, which links a %s", member, st, want, head)
+	}
+	return st, member, nil
 }
 
 // linkOf is the struct within the entries of a structure, by the struct at its head.
