@@ -13,10 +13,20 @@ type Place struct {
 	words *wordSet
 }
 
-// Place finds a member of a struct.
+// Place is [btf.Struct.FindMember] with a memory: walks ask for the same members over and over. Only
+// what is found is remembered, so that the kernel's types bound it.
 func (k *Kernel) Place(st *btf.Struct, member string) (Place, error) {
-	f, err := k.findMember(st, member)
-	return Place{f, k.wordsOf(st.Name, member)}, err
+	key := memberKey{st, member}
+	if p, ok := k.members.Load(key); ok {
+		return p.(Place), nil
+	}
+	f, err := st.FindMember(member)
+	if err != nil {
+		return Place{}, err
+	}
+	p := Place{f, k.wordsOf(st.Name, member)}
+	k.members.Store(key, p)
+	return p, nil
 }
 
 // Enter makes v, a struct, its member f. It is what [Value.Member] does where the

@@ -35,7 +35,7 @@ type Kernel struct {
 	modTypesMu sync.Mutex
 	modTypes   map[string]*modTypes
 
-	members sync.Map // of memberKey to btf.Field
+	members sync.Map // of memberKey to Place
 
 	globalsMu sync.Mutex
 	globals   map[string]Value

@@ -47,12 +47,12 @@ func (v Value) Member(name string) (Value, error) {
 	if err != nil {
 		return Value{}, err
 	}
-	f, err := v.k.findMember(st, name)
+	p, err := v.k.Place(st, name)
 	if err != nil {
 		return Value{}, err
 	}
-	m, err := s.at(f.Type, uint64(f.BitOffset), f.BitSize)
-	m.words = v.k.wordsOf(st.Name, name)
+	m, err := s.at(p.Type, uint64(p.BitOffset), p.BitSize)
+	m.words = p.words
 	return m, err
 }
 
@@ -60,21 +60,6 @@ func (v Value) Member(name string) (Value, error) {
 type memberKey struct {
 	st   *btf.Struct
 	name string
-}
-
-// findMember is [btf.Struct.FindMember] with a memory: walks ask for the same
-// members over and over. Only what is found is remembered, so that the kernel's
-// types bound it.
-func (k *Kernel) findMember(st *btf.Struct, name string) (btf.Field, error) {
-	key := memberKey{st, name}
-	if f, ok := k.members.Load(key); ok {
-		return f.(btf.Field), nil
-	}
-	f, err := st.FindMember(name)
-	if err == nil {
-		k.members.Store(key, f)
-	}
-	return f, err
 }
 
 // at is the part of v at a bit offset.
