@@ -21,11 +21,12 @@ func BuildIDInMemory(r Reader, syms SymbolTable) string {
 	if r.ReadMem(start.Addr, data) != nil {
 		return ""
 	}
-	return gnuBuildID(data)
+	return GNUBuildID(data)
 }
 
-// gnuBuildID finds the build ID among ELF notes: a note of type 3, owner "GNU".
-func gnuBuildID(data []byte) string {
+// GNUBuildID finds the build ID among ELF notes, in hexadecimal: a note of type 3, owner "GNU". It is "" where there is
+// none.
+func GNUBuildID(data []byte) string {
 	le := binary.LittleEndian
 	for len(data) >= 12 {
 		name, desc := uint64(le.Uint32(data)), uint64(le.Uint32(data[4:]))

@@ -3,7 +3,8 @@
 //
 // Vocabulary:
 //
-//   - An [Image] is one opened kernel: /proc/kcore, a dump (ELF or kdump-compressed) or a snapshot.
+//   - An [Image] is one opened kernel: /proc/kcore, a dump (ELF or kdump-compressed), a snapshot, or the
+//     running kernel's memory as package bpfmem reads it.
 //   - An [Addr] is a kernel virtual address, a [PhysAddr] a physical one.
 //   - A [Fault] says why memory could not be read: where, how much, why.
 //   - VMCOREINFO is the kernel's own note about itself, see [VMCoreInfo].

@@ -23,7 +23,8 @@ import (
 // [Recorder] gives one consistent copy of what was read. The kernel answers
 // reads of memory that /proc/kcore may not show with zeros instead of an error:
 // where the page tables tell, that is made a fault; a page that is offline or
-// poisoned still reads as zeros.
+// poisoned still reads as zeros. A kernel that is read without that file gives its
+// faults itself: see [OpenRunning].
 type Image struct {
 	content *dump.Content
 	virt    *dump.Space // never nil
@@ -36,6 +37,7 @@ type Image struct {
 	tablesErr error
 	// liveTables are those of a live kernel, which change; nil where they cannot be found.
 	liveTables *pageTables
+	windows    windows // of a dump on disk
 
 	lacks    []string // see Lacks
 	found    []string // how the kernel was found, where the notes do not tell
@@ -49,6 +51,9 @@ type Image struct {
 	symbols     SymbolTable
 	symbolsErr  error
 	host        hostPaths
+
+	running     *runningMemory // of a kernel that is read without a file, else nil
+	runningSyms SymbolTable    // found while that was opened, or nil
 }
 
 // newImage reads the notes of a dump whose format is dealt with.
@@ -138,6 +143,9 @@ func (img *Image) Snapshot() *SnapshotInfo { return img.snapshot }
 
 // Close closes the file. No method may be called after it.
 func (img *Image) Close() error {
+	if img.host.names != nil {
+		_ = img.host.names.Close()
+	}
 	if img.closer == nil {
 		return nil
 	}
@@ -149,6 +157,9 @@ func (img *Image) ReadMem(addr Addr, buf []byte) error {
 	if _, ok := addr.End(uint64(len(buf))); !ok {
 		return dump.PastTheEnd(uint64(addr), len(buf), false)
 	}
+	if img.readWindow(uint64(addr), buf) {
+		return nil
+	}
 	for at := uint64(addr); len(buf) > 0; {
 		n, err := img.readSome(at, buf)
 		if err != nil {
@@ -156,11 +167,15 @@ func (img *Image) ReadMem(addr Addr, buf []byte) error {
 		}
 		buf, at = buf[n:], at+uint64(n)
 	}
+	img.openWindow(uint64(addr))
 	return nil
 }
 
 // readSome fills a leading part of buf, which is not empty, and returns its length.
 func (img *Image) readSome(addr uint64, buf []byte) (int, error) {
+	if img.running != nil {
+		return len(buf), img.running.ReadMem(Addr(addr), buf)
+	}
 	if img.saved != nil {
 		return img.saved.read(addr, buf)
 	}
@@ -250,6 +265,10 @@ func (img *Image) PhysRanges() iter.Seq2[PhysAddr, uint64] { return img.phys.Ran
 // Translate returns the physical address of a virtual one: by the file's segments
 // where they tell both, else through the page tables of a dump.
 func (img *Image) Translate(addr Addr) (PhysAddr, error) {
+	if img.running != nil {
+		phys, err := img.running.translate(uint64(addr))
+		return PhysAddr(phys), err
+	}
 	if s := img.virt.Segments.Find(uint64(addr)); s != nil && s.Phys != dump.UnknownPhys {
 		return PhysAddr(s.Phys + (uint64(addr) - s.Start)), nil
 	}

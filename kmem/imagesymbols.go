@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 
 	"kinspect/kmem/dump"
 )
@@ -26,6 +25,9 @@ func (img *Image) Symbols() (SymbolTable, error) {
 func (img *Image) openSymbols() (SymbolTable, error) {
 	if img.foundSyms != nil {
 		return img.foundSyms, nil
+	}
+	if img.runningSyms != nil {
+		return img.runningSyms, nil
 	}
 	if n := img.content.Note(noteSymbols); n != nil && img.snapshot != nil {
 		return img.savedSymbols(n)
@@ -68,7 +70,7 @@ func (img *Image) openSymbols() (SymbolTable, error) {
 
 // symbols reads the running kernel's /proc/kallsyms.
 func (h hostPaths) symbols() (SymbolTable, error) {
-	file, err := os.Open(h.kallsyms)
+	file, err := h.openKallsyms()
 	if err != nil {
 		return nil, h.noSymbols(err)
 	}

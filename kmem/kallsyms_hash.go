@@ -12,10 +12,11 @@ import (
 // bits and seeded at random, so that nobody can write a file whose names all
 // collide.
 type nameHash struct {
-	slots []uint32 // 0: empty; else the symbol's number + 1, and a tag above it
-	shift uint
-	used  int
-	took  time.Duration
+	slots   []uint32 // 0: empty; else the symbol's number + 1, and a tag above it
+	shift   uint
+	used    int
+	several []uint64 // bits of the numbers of symbols that others are called like
+	took    time.Duration
 }
 
 const (
@@ -27,7 +28,7 @@ const (
 // newNameHash makes an empty table for n symbols.
 func newNameHash(n int) *nameHash {
 	size := bits.Len(uint(n * 5 / 4)) // 40 to 80 % full
-	return &nameHash{slots: make([]uint32, 1<<size), shift: uint(64 - size)}
+	return &nameHash{slots: make([]uint32, 1<<size), shift: uint(64 - size), several: make([]uint64, (n+63)/64)}
 }
 
 // place spreads a hash: the slot to begin at, and the tag that stands in it.
@@ -38,8 +39,9 @@ func (h *nameHash) place(sum uint64) (slot int, tag uint32) {
 }
 
 // add enters symbol i, whose hash is sums[i], unless an equal one is there: of
-// equal names the first that is entered counts.
-func (h *nameHash) add(i int, sums []uint64) {
+// equal names the first that is entered counts. It is marked as one of several if
+// the others count as well.
+func (h *nameHash) add(i int, sums []uint64, counts bool) {
 	slot, tag := h.place(sums[i])
 	for range hashProbes {
 		e := h.slots[slot]
@@ -48,7 +50,10 @@ func (h *nameHash) add(i int, sums []uint64) {
 			h.used++
 			return
 		}
-		if e&^hashSeqMask == tag && sums[e&hashSeqMask-1] == sums[i] {
+		if first := e&hashSeqMask - 1; e&^hashSeqMask == tag && sums[first] == sums[i] {
+			if counts {
+				h.several[first/64] |= 1 << (first % 64)
+			}
 			return
 		}
 		slot = (slot + 1) & (len(h.slots) - 1)
@@ -133,7 +138,7 @@ func (k *Kallsyms) makeHash() {
 	k.failed(err)
 	for i, sum := range sums {
 		if sum != 0 { // it could be read
-			h.add(i, sums)
+			h.add(i, sums, true)
 		}
 	}
 	h.took = time.Since(start)

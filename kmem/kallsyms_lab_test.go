@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"kinspect/testdata/lab/results"
 )
 
 // TestLabKallsyms compares the tables in the memory of real kernels with what
@@ -15,17 +17,9 @@ import (
 // hold SERIES/CAPTURE.elf and SERIES/facts/CAPTURE/kallsyms. Of a series' captures
 // the first is compared whole, of the others each sixteenth name.
 func TestLabKallsyms(t *testing.T) {
-	dir := os.Getenv("KINSPECT_LAB_RESULTS")
-	if dir == "" {
-		t.Skip("KINSPECT_LAB_RESULTS is not set: the lab runs this on its dumps")
-	}
-	dumps, err := filepath.Glob(filepath.Join(dir, "*", "*.elf"))
-	if err != nil || len(dumps) == 0 {
-		t.Fatalf("no SERIES/CAPTURE.elf in %s (%v)", dir, err)
-	}
 	seen := make(map[string]bool)
-	for _, dump := range dumps {
-		series := filepath.Base(filepath.Dir(dump))
+	for _, dump := range results.Find(t, "*.elf") {
+		series := results.Series(dump)
 		capture := strings.TrimSuffix(filepath.Base(dump), ".elf")
 		said := filepath.Join(filepath.Dir(dump), "facts", capture, "kallsyms")
 		every := 1
@@ -107,17 +101,12 @@ func TestLabKallsyms(t *testing.T) {
 // BenchmarkLabKallsyms measures the incident's dumps: what one process asks for,
 // and the parts of it.
 func BenchmarkLabKallsyms(b *testing.B) {
-	dir := os.Getenv("KINSPECT_LAB_RESULTS")
-	if dir == "" {
-		b.Skip("KINSPECT_LAB_RESULTS is not set")
-	}
 	names := strings.Fields(`init_net ptype_base ptype_all net_hotdata netdev_max_backlog softnet_data __per_cpu_offset
 		__cpu_possible_mask nr_cpu_ids modules btf_modules __start_BTF __stop_BTF net_namespace_list init_task
 		linux_banner jiffies_64 init_uts_ns swapper_pg_dir ip_rcv ipv6_rcv arp_rcv packet_rcv tpacket_rcv
 		loopback_ops netif_receive_skb __netif_receive_skb_core sysctl_tcp_mem kallsyms_names no_such_symbol`)
-	dumps, _ := filepath.Glob(filepath.Join(dir, "*", "incident.elf"))
-	for _, dump := range dumps {
-		series := filepath.Base(filepath.Dir(dump))
+	for _, dump := range results.Find(b, "incident.elf") {
+		series := results.Series(dump)
 		img, err := Open(dump)
 		if err != nil {
 			b.Fatal(err)

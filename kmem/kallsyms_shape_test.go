@@ -32,8 +32,12 @@ func shapeInfo(t testing.TB, change ...string) *VMCoreInfo {
 }
 
 func TestFindKallsyms(t *testing.T) {
+	sizes := []int{300, 1000, 1279}
+	if testing.Short() {
+		sizes = sizes[2:]
+	}
 	for _, shape := range shapesToFind {
-		for _, n := range []int{300, 1000, 1279} {
+		for _, n := range sizes {
 			for _, info := range []*VMCoreInfo{shapeInfo(t), nil} {
 				t.Run(fmt.Sprintf("%s/%d/%v", shape.release, n, info != nil), func(t *testing.T) {
 					f := shape.build(shapeSymbols(n, shape))
@@ -135,7 +139,11 @@ func TestFindKallsymsBounded(t *testing.T) {
 		binary.LittleEndian.PutUint16(m.page[1024+2*i:], uint16(2*i))
 		m.page[512+2*i] = 'a'
 	}
-	for _, info := range []*VMCoreInfo{shapeInfo(t), nil} {
+	infos := []*VMCoreInfo{nil, shapeInfo(t)}
+	if testing.Short() {
+		infos = infos[:1]
+	}
+	for _, info := range infos {
 		if _, err := FindKallsyms(m, info); err == nil {
 			t.Error("decoys were taken for tables")
 		}

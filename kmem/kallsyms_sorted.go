@@ -205,18 +205,9 @@ func (k *Kallsyms) findSorted(name string) (int, error) {
 func (k *Kallsyms) findCut(name string, o nameOrder) (int, error) {
 	var text nameBuffer
 	key := o.cut([]byte(name))
-	lo, hi := 0, k.n
-	for lo < hi {
-		mid := int(uint(lo+hi) / 2)
-		s, err := k.sortedName(mid, &text)
-		if err != nil {
-			return 0, err
-		}
-		if bytes.Compare(o.cut(s), key) < 0 {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
+	lo, err := k.firstCut(key, o)
+	if err != nil {
+		return 0, err
 	}
 	for i := lo; i < min(k.n, lo+maxSameCut); i++ {
 		s, err := k.sortedName(i, &text)
@@ -231,4 +222,23 @@ func (k *Kallsyms) findCut(name string, o nameOrder) (int, error) {
 		}
 	}
 	return 0, ErrNoSymbol
+}
+
+// firstCut finds where the names begin of which the part is key, or what comes after it.
+func (k *Kallsyms) firstCut(key []byte, o nameOrder) (int, error) {
+	var text nameBuffer
+	lo, hi := 0, k.n
+	for lo < hi {
+		mid := int(uint(lo+hi) / 2)
+		s, err := k.sortedName(mid, &text)
+		if err != nil {
+			return 0, err
+		}
+		if bytes.Compare(o.cut(s), key) < 0 {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	return lo, nil
 }

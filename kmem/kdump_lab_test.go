@@ -2,11 +2,12 @@ package kmem
 
 import (
 	"bytes"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"kinspect/testdata/lab/results"
 )
 
 // TestLabFormats compares dumps of one memory, page by page: what the lab leaves in
@@ -16,10 +17,7 @@ import (
 // NAME.part1 and so on are the parts of one. A dump whose name begins with
 // "incomplete" may lack pages, and has to say so.
 func TestLabFormats(t *testing.T) {
-	dir := os.Getenv("KINSPECT_LAB_RESULTS")
-	if dir == "" {
-		t.Skip("KINSPECT_LAB_RESULTS is not set: the lab runs this on its dumps")
-	}
+	dir := results.Dir(t)
 	for formats, whole := range map[string]string{
 		"formats": "incident.elf", "vmcore-formats": "vmcore.elf", "packed": "vmcore.elf", "noinfo": "noinfo/whole.elf",
 	} {

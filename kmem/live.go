@@ -3,6 +3,7 @@ package kmem
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -11,6 +12,7 @@ import (
 
 	"kinspect/kmem/dump"
 	"kinspect/kmem/elfcore"
+	"kinspect/kmem/privilege"
 )
 
 // HostError tells why this host does not let the running kernel be inspected,
@@ -31,11 +33,40 @@ func (e *HostError) Error() string {
 	return s
 }
 
+// And is the error where another way was tried as well, and failed: what can be done about the first may do.
+func (e *HostError) And(other error) *HostError {
+	both := *e
+	var second *HostError
+	if !errors.As(other, &second) {
+		second = &HostError{What: "reading it in another way fails", Why: other.Error()}
+	}
+	both.Why += "; and " + second.What + ": " + second.Why
+	both.Err = errors.Join(e.Err, other)
+	return &both
+}
+
 // Unwrap returns the system's error.
 func (e *HostError) Unwrap() error { return e.Err }
 
 // hostPaths are the files of the running kernel; tests bring their own.
-type hostPaths struct{ kcore, kallsyms, lockdown string }
+type hostPaths struct {
+	kcore, kallsyms, lockdown string
+	// names is kallsyms, opened while this process had the right to see addresses; nil where it could not be opened.
+	names *os.File
+}
+
+// openNames opens the symbols: who may see them, the kernel decides by who opens the file.
+func (h *hostPaths) openNames() {
+	privilege.With(privilege.Symbols, func() { h.names, _ = os.Open(h.kallsyms) })
+}
+
+// openKallsyms opens the symbols anew where that was not done while the kernel was opened.
+func (h hostPaths) openKallsyms() (io.ReadCloser, error) {
+	if h.names == nil {
+		return os.Open(h.kallsyms)
+	}
+	return io.NopCloser(io.NewSectionReader(h.names, 0, math.MaxInt64)), nil
+}
 
 var defaultHost = hostPaths{
 	kcore:    "/proc/kcore",
@@ -52,7 +83,9 @@ var defaultHost = hostPaths{
 func OpenLive() (*Image, error) { return openLive(defaultHost) }
 
 func openLive(host hostPaths) (*Image, error) {
-	file, err := os.Open(host.kcore)
+	var file *os.File
+	var err error
+	privilege.With(privilege.Kcore, func() { file, err = os.Open(host.kcore) })
 	if err != nil {
 		return nil, host.refusal(err)
 	}
@@ -76,6 +109,7 @@ func openLive(host hostPaths) (*Image, error) {
 		_ = file.Close()
 		return nil, err
 	}
+	host.openNames()
 	img.closer, img.host = file, host
 	return img, nil
 }
@@ -93,13 +127,8 @@ func (h hostPaths) refusal(err error) *HostError {
 		e.Why = "the kernel is locked down for confidentiality (" + h.lockdown + ")"
 		e.Do = "lockdown ends only with a reboot without lockdown=confidentiality, " + dumpInstead
 	case errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM):
-		e.Why = "permission denied: it takes root with CAP_SYS_RAWIO"
-		if os.Geteuid() == 0 {
-			e.Why = "permission denied although this is root: the container or service lacks CAP_SYS_RAWIO"
-			e.Do = "run it on the host itself (or grant the capability), " + dumpInstead
-		} else {
-			e.Do = "run it as root (sudo), " + dumpInstead
-		}
+		why, do := privilege.AtStart().Why(privilege.Kcore)
+		e.Why, e.Do = "permission denied: "+why, do+", "+dumpInstead
 	default:
 		e.Why = err.Error()
 		e.Do = "open a dump with --core FILE instead"
@@ -129,10 +158,11 @@ var errHiddenSymbols = errors.New("addresses are hidden")
 
 // hiddenSymbols explains /proc/kallsyms with all addresses 0.
 func (h hostPaths) hiddenSymbols() *HostError {
+	why, do := privilege.AtStart().WhyHidden()
 	return &HostError{
 		What: "cannot read the running kernel's symbols (" + h.kallsyms + ")",
-		Why:  "kernel.kptr_restrict hides all addresses, and the kernel's own tables were not found in its memory",
-		Do:   "run it as root with sysctl kernel.kptr_restrict=1 or 0",
+		Why:  why + ", and the kernel's own tables were not found in its memory",
+		Do:   do,
 		Err:  errHiddenSymbols,
 	}
 }

@@ -16,7 +16,7 @@ import (
 func fakeHost(t *testing.T, kcore, kallsyms, lockdown []byte) hostPaths {
 	t.Helper()
 	dir := t.TempDir()
-	h := hostPaths{filepath.Join(dir, "kcore"), filepath.Join(dir, "kallsyms"), filepath.Join(dir, "lockdown")}
+	h := hostPaths{kcore: filepath.Join(dir, "kcore"), kallsyms: filepath.Join(dir, "kallsyms"), lockdown: filepath.Join(dir, "lockdown")}
 	for path, b := range map[string][]byte{h.kcore: kcore, h.kallsyms: kallsyms, h.lockdown: lockdown} {
 		if b != nil {
 			if err := os.WriteFile(path, b, 0o600); err != nil {

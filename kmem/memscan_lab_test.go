@@ -3,9 +3,10 @@ package kmem
 import (
 	"bytes"
 	"context"
+	"debug/elf"
+	"encoding/binary"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,13 +14,15 @@ import (
 	"kinspect/kmem/dump"
 	"kinspect/kmem/flattened"
 	"kinspect/kmem/kdump"
+	"kinspect/testdata/lab/results"
 )
 
-// stripped hides things from whoever reads a dump: the notes, which are in its first MiB or
-// which a kdump header leads to.
+// stripped hides the notes from whoever reads a dump: their names in an ELF file, and where they are in
+// a kdump header.
 type stripped struct {
 	io.ReaderAt
-	kdump bool
+	kdump     bool
+	from, end int64 // the notes of an ELF file
 }
 
 func (s stripped) ReadAt(p []byte, off int64) (int, error) {
@@ -29,11 +32,31 @@ func (s stripped) ReadAt(p []byte, off int64) (int, error) {
 		for i := max(off, PageSize+32); i < min(off+int64(n), PageSize+64); i++ {
 			p[i-off] = 0
 		}
-	} else if off < 1<<20 {
-		hide(p[:n], "VMCOREINFO\x00")
-		hide(p[:n], "QEMU\x00")
+	} else if from, end := max(s.from-off, 0), min(s.end-off, int64(n)); from < end {
+		hide(p[from:end], "VMCOREINFO\x00")
+		hide(p[from:end], "QEMU\x00")
 	}
 	return n, err
+}
+
+// elfNotes returns where the notes of a dump are. Whoever writes dumps has their program header come
+// first, while they themselves follow all headers: 56 bytes for each run of pages that lie together in a dump that
+// QEMU takes by the page tables.
+func elfNotes(t *testing.T, file io.ReaderAt) (from, end int64) {
+	t.Helper()
+	var header elf.Header64
+	if err := binary.Read(io.NewSectionReader(file, 0, 64), binary.LittleEndian, &header); err != nil {
+		t.Fatal(err)
+	}
+	var prog elf.Prog64
+	at := io.NewSectionReader(file, int64(header.Phoff), int64(binary.Size(prog)))
+	if err := binary.Read(at, binary.LittleEndian, &prog); err != nil {
+		t.Fatal(err)
+	}
+	if elf.ProgType(prog.Type) != elf.PT_NOTE {
+		t.Fatalf("the first program header is of type %v", elf.ProgType(prog.Type))
+	}
+	return int64(prog.Off), int64(prog.Off + prog.Filesz)
 }
 
 func hide(p []byte, what string) {
@@ -83,7 +106,9 @@ func openStripped(t *testing.T, name string, texts bool) *Image {
 			t.Fatal(err)
 		}
 	}
-	s.kdump = bytes.HasPrefix(magic, []byte(kdump.Magic))
+	if s.kdump = bytes.HasPrefix(magic, []byte(kdump.Magic)); !s.kdump {
+		s.from, s.end = elfNotes(t, s.ReaderAt)
+	}
 	source, err := newSource(context.Background(), s, size, name, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -102,19 +127,8 @@ func openStripped(t *testing.T, name string, texts bool) *Image {
 // TestLabSearch takes the notes away from the lab's dumps, of all formats, and then the text
 // of VMCOREINFO as well: the kernel that is found must be the one that they told of.
 func TestLabSearch(t *testing.T) {
-	dir := os.Getenv("KINSPECT_LAB_RESULTS")
-	if dir == "" {
-		t.Skip("KINSPECT_LAB_RESULTS is not set: the lab runs this on its dumps")
-	}
-	var dumps []string
-	for _, pattern := range []string{"*.elf", "formats/*", "vmcore-formats/*31", "vmcore-formats/zlib1"} {
-		found, err := filepath.Glob(filepath.Join(dir, "*", pattern))
-		if err != nil {
-			t.Fatal(err)
-		}
-		dumps = append(dumps, found...)
-	}
-	for _, file := range dumps {
+	dir := results.Dir(t)
+	for _, file := range results.Find(t, "*.elf", "formats/*", "vmcore-formats/*31", "vmcore-formats/zlib1") {
 		if strings.Contains(file, "incomplete") {
 			continue // what is searched for need not be there
 		}

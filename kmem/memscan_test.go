@@ -163,7 +163,11 @@ func TestSearchKernel(t *testing.T) {
 // Tables that are not the kernel's own, and texts that are not of this kernel.
 func TestSearchKernelDecoys(t *testing.T) {
 	const spare = 0x100000 // memory for decoys
-	for _, levels := range []int{4, 5} {
+	depths := []int{4, 5}
+	if testing.Short() {
+		depths = depths[:1]
+	}
+	for _, levels := range depths {
 		for name, spoil := range map[string]func(m *scanMachine){
 			"processes": func(m *scanMachine) {
 				for i := range uint64(8) { // some have more, some have less

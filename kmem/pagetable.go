@@ -158,6 +158,14 @@ func (t *pageTables) translate(addr uint64) (phys, run uint64, err error) {
 	return tr.phys + (addr - tr.virt), tr.size - (addr - tr.virt), nil
 }
 
+// known is the translation of addr by a page of 2 MiB or more that was looked up before, or nil.
+func (t *pageTables) known(addr uint64) *translation {
+	if tr := t.large[addr>>hugeShift%tlbEntries].Load(); tr != nil && addr-tr.virt < tr.size {
+		return tr
+	}
+	return nil
+}
+
 // canonical reports whether the upper bits of addr all equal its sign bit.
 func (t *pageTables) canonical(addr uint64) bool {
 	unused := 64 - uint(pageShift+tableBits*t.levels)

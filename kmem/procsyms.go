@@ -276,7 +276,7 @@ func (p *procSymbols) makeHash() {
 	for _, own := range []bool{true, false} {
 		for _, i := range p.byAddr {
 			if (p.sym(i).module == 0) == own {
-				p.hash.add(int(i), sums)
+				p.hash.add(int(i), sums, own)
 			}
 		}
 	}
@@ -286,13 +286,19 @@ func (p *procSymbols) makeHash() {
 // modules' of the same name.
 func (p *procSymbols) Lookup(name string) (Symbol, bool) {
 	p.hashOnce.Do(p.makeHash)
-	i, ok, _ := p.hash.find(maphash.String(p.seed, name), func(i int) (bool, error) {
-		return string(p.name(uint32(i))) == name, nil
-	})
+	i, ok := p.find(name)
 	if !ok {
 		return Symbol{}, false
 	}
 	return p.symbol(uint32(i)), true
+}
+
+// find finds the number of the first symbol with the name.
+func (p *procSymbols) find(name string) (int, bool) {
+	i, ok, _ := p.hash.find(maphash.String(p.seed, name), func(i int) (bool, error) {
+		return string(p.name(uint32(i))) == name, nil
+	})
+	return i, ok
 }
 
 // At implements [SymbolTable]. The text does not tell where a module's sections

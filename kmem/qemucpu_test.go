@@ -5,11 +5,11 @@ import (
 	"encoding/binary"
 	"io"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"kinspect/kmem/dumptest"
 	"kinspect/kmem/kdump"
+	"kinspect/testdata/lab/results"
 )
 
 // qemuCPU makes the note of a CPU.
@@ -83,19 +83,7 @@ func (h hiddenNote) ReadAt(p []byte, off int64) (int, error) {
 // TestLabNoVMCoreInfo takes VMCOREINFO away from the lab's dumps by QEMU: the tables that
 // the CPUs used have to say the same.
 func TestLabNoVMCoreInfo(t *testing.T) {
-	dir := os.Getenv("KINSPECT_LAB_RESULTS")
-	if dir == "" {
-		t.Skip("KINSPECT_LAB_RESULTS is not set: the lab runs this on its dumps")
-	}
-	var dumps []string
-	for _, name := range []string{"incident.elf", "wide.elf"} {
-		found, err := filepath.Glob(filepath.Join(dir, "*", name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		dumps = append(dumps, found...)
-	}
-	for _, dump := range dumps {
+	for _, dump := range results.Find(t, "incident.elf", "wide.elf") {
 		want, err := Open(dump)
 		if err != nil {
 			t.Fatal(err)

@@ -3,6 +3,7 @@ package kmem
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 )
 
 // Reader is kernel virtual memory. All else is built on its one method.
@@ -42,19 +43,27 @@ func ReadAddr(r Reader, addr Addr) (Addr, error) {
 // there was no NUL among them. The bytes are the kernel's
 // own: escape them before a terminal sees them.
 func ReadCString(r Reader, addr Addr, limit int) (s string, ok bool, err error) {
-	var out []byte
-	for len(out) < limit {
+	out, ok, err := AppendCString(make([]byte, 0, max(0, min(limit, 32))), r, addr, limit)
+	return string(out), ok, err
+}
+
+// AppendCString is [ReadCString] that appends to what there is.
+func AppendCString(to []byte, r Reader, addr Addr, limit int) (out []byte, ok bool, err error) {
+	out = to
+	for have := 0; have < limit; {
 		const piece = 16 // aligned, as allocated memory is
-		n := min(limit-len(out), int(piece-addr%piece))
-		chunk := make([]byte, n)
+		n := min(limit-have, int(piece-addr%piece))
+		out = slices.Grow(out, n)
+		chunk := out[len(out) : len(out)+n]
 		if err := r.ReadMem(addr, chunk); err != nil {
-			return string(out), false, err
+			return out, false, err
 		}
 		if i := bytes.IndexByte(chunk, 0); i >= 0 {
-			return string(append(out, chunk[:i]...)), true, nil
+			return out[:len(out)+i], true, nil
 		}
-		out = append(out, chunk...)
+		out = out[:len(out)+n]
 		addr = addr.Add(int64(n))
+		have += n
 	}
-	return string(out), false, nil
+	return out, false, nil
 }

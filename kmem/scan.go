@@ -46,6 +46,10 @@ type ScanStats struct {
 // AllRead reports whether all could be read that the dump should hold.
 func (s *ScanStats) AllRead() bool { return len(s.Failed) == 0 && s.Absent.CutOff == 0 }
 
+// ScanIsVirtual reports whether a scan goes by virtual addresses, as the image is a snapshot or
+// holds no physical memory.
+func ScanIsVirtual(img *Image) bool { return img.noPhys() || img.saved != nil }
+
 // Scan reads all memory that a dump holds, once, on all cores. look is called with each piece of it,
 // by several goroutines at a time; the piece is gone when it returns. What it returns goes to
 // take, in the order of addresses and one call at a time, until that returns false. Pages that cannot be read are
@@ -59,7 +63,7 @@ func Scan[T any](ctx context.Context, img *Image, progress Progress, look func(S
 	}
 	s := &scan[T]{ctx: ctx, img: img, progress: progress, look: look, take: take, done: make(map[int]scanned[T])}
 	s.stats.Failed = make(map[Reason]uint64)
-	s.stats.Virtual = img.noPhys() || img.saved != nil
+	s.stats.Virtual = ScanIsVirtual(img)
 	s.turn.L = &s.mu
 	if a, ok := img.phys.(dump.Absentee); ok && !s.stats.Virtual {
 		absent, err := a.Absent()

@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"math"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +12,7 @@ import (
 	"kinspect/kmem/dump"
 	"kinspect/kmem/dumptest"
 	"kinspect/kmem/kdump"
+	"kinspect/testdata/lab/results"
 )
 
 // writeTestKdump writes a snapshot of what a recorder of an image holds.
@@ -337,50 +336,40 @@ func newTableSpans(t *testing.T, img *Image, rec *Recorder) []span {
 
 // TestLabSnapshotRedacted takes redacted snapshots of real dumps: the secrets are all that was not asked for.
 func TestLabSnapshotRedacted(t *testing.T) {
-	dir := os.Getenv("KINSPECT_LAB_RESULTS")
-	if dir == "" {
-		t.Skip("KINSPECT_LAB_RESULTS is not set: the lab runs this on its dumps")
-	}
-	files, err := filepath.Glob(filepath.Join(dir, "*", "incident.elf"))
-	if err != nil || len(files) == 0 {
-		t.Fatal("no dumps", err)
-	}
-	for _, file := range files {
-		t.Run(filepath.Base(filepath.Dir(file)), func(t *testing.T) {
-			img, err := Open(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer img.Close()
-			syms, err := img.Symbols()
-			if err != nil {
-				t.Fatal(err)
-			}
-			rec := NewRecorder(img)
-			rec.KeepAskedOnly()
-			random := rand.New(rand.NewPCG(1, 2))
-			var all []Symbol
-			syms.All(func(s Symbol) bool { all = append(all, s); return true })
-			for range 500 {
-				n := 1 + random.IntN(200)
-				_ = rec.ReadMem(all[random.IntN(len(all))].Addr, make([]byte, n))
-			}
-			b, _ := writeTestKdump(t, img, rec, syms)
-			checkNothingElse(t, b, SnapshotKdump, rec)
-			snap := mustOpen(t, b)
-			got, want := make([]byte, PageSize), make([]byte, PageSize)
-			for _, r := range rec.ranges() {
-				for off := uint64(0); off < r.size; off += PageSize {
-					n := min(r.size-off, PageSize)
-					at := r.addr.Add(int64(off))
-					if err := snap.ReadMem(at, got[:n]); err != nil {
-						t.Fatal(err)
-					}
-					if err := img.ReadMem(at, want[:n]); err != nil || !bytes.Equal(got[:n], want[:n]) {
-						t.Fatalf("%v: other bytes, %v", at, err)
-					}
+	results.Each(t, func(t *testing.T, file string) {
+		img, err := Open(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer img.Close()
+		syms, err := img.Symbols()
+		if err != nil {
+			t.Fatal(err)
+		}
+		rec := NewRecorder(img)
+		rec.KeepAskedOnly()
+		random := rand.New(rand.NewPCG(1, 2))
+		var all []Symbol
+		syms.All(func(s Symbol) bool { all = append(all, s); return true })
+		for range 500 {
+			n := 1 + random.IntN(200)
+			_ = rec.ReadMem(all[random.IntN(len(all))].Addr, make([]byte, n))
+		}
+		b, _ := writeTestKdump(t, img, rec, syms)
+		checkNothingElse(t, b, SnapshotKdump, rec)
+		snap := mustOpen(t, b)
+		got, want := make([]byte, PageSize), make([]byte, PageSize)
+		for _, r := range rec.ranges() {
+			for off := uint64(0); off < r.size; off += PageSize {
+				n := min(r.size-off, PageSize)
+				at := r.addr.Add(int64(off))
+				if err := snap.ReadMem(at, got[:n]); err != nil {
+					t.Fatal(err)
+				}
+				if err := img.ReadMem(at, want[:n]); err != nil || !bytes.Equal(got[:n], want[:n]) {
+					t.Fatalf("%v: other bytes, %v", at, err)
 				}
 			}
-		})
-	}
+		}
+	})
 }

@@ -114,6 +114,7 @@ func (s *dumpSource) readMagic() error {
 }
 
 func (s *dumpSource) Close() error {
+	s.f.Close()
 	if s.closer == nil {
 		return nil
 	}

@@ -129,7 +129,7 @@ func ELFBuildID(file *elf.File) string {
 		if err != nil {
 			continue
 		}
-		if id := gnuBuildID(data); id != "" {
+		if id := GNUBuildID(data); id != "" {
 			return id
 		}
 	}

@@ -2,25 +2,18 @@ package kmem
 
 import (
 	"errors"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"kinspect/testdata/lab/results"
 )
 
 // TestLabSymbolFiles gives every dump of the lab every /proc/kallsyms that its
 // guests saved: those of the same kernel fit, whichever boot they are of, and say
 // the same as the dump's own tables; those of others are refused.
 func TestLabSymbolFiles(t *testing.T) {
-	dir := os.Getenv("KINSPECT_LAB_RESULTS")
-	if dir == "" {
-		t.Skip("KINSPECT_LAB_RESULTS is not set: the lab runs this on its dumps")
-	}
-	saved, _ := filepath.Glob(filepath.Join(dir, "*", "facts", "*", "kallsyms"))
-	dumps, _ := filepath.Glob(filepath.Join(dir, "*", "*.elf"))
-	if len(saved) == 0 || len(dumps) == 0 {
-		t.Fatalf("nothing in %s", dir)
-	}
+	saved, dumps := results.Find(t, "facts/*/kallsyms"), results.Find(t, "*.elf")
 	for _, name := range saved {
 		start := time.Now()
 		f, err := OpenSymbolFile(name)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"kinspect/kmem/dump"
 	"kinspect/kmem/packed"
@@ -20,7 +19,7 @@ func (img *Image) SymbolText() ([]byte, error) {
 		return f.text(), nil
 	}
 	if img.live {
-		file, err := os.Open(img.host.kallsyms)
+		file, err := img.host.openKallsyms()
 		if err != nil {
 			return nil, img.host.noSymbols(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"sync"
 	"sync/atomic"
 )
 
@@ -34,6 +35,10 @@ type File struct {
 	// missed is where the line ends that was read last: one that begins there is the next
 	// of a walk upwards, as that of a list whose nodes were allocated in a row.
 	missed atomic.Int64
+	misses atomic.Int32 // how many lines were read, up to mapAfter
+
+	mapped   atomic.Pointer[mapping] // of a file that much was read of, or nil
+	mapFirst sync.Once
 }
 
 type cachedLine struct {
@@ -84,7 +89,13 @@ func (f *File) ReadFull(off uint64, buf []byte) error {
 	if off > math.MaxInt64 || int64(off) > f.Size || uint64(f.Size)-off < uint64(len(buf)) {
 		return io.ErrUnexpectedEOF
 	}
-	if f.cache == nil || len(buf) > CacheLine {
+	if f.cache == nil {
+		return f.Direct(int64(off), buf)
+	}
+	if m := f.mapped.Load(); m != nil && len(buf) <= maxMappedRead && m.read(off, buf) {
+		return nil
+	}
+	if len(buf) > CacheLine {
 		return f.Direct(int64(off), buf)
 	}
 	for at := int64(off); len(buf) > 0; {
@@ -134,6 +145,7 @@ func (f *File) line(off int64) (*cachedLine, error) {
 	if p := second.Load(); p != nil && p.off == off {
 		return p, nil
 	}
+	f.countMiss()
 	if f.missed.Swap(off+CacheLine) == off && off > 0 {
 		if p := f.ahead(off); p != nil {
 			return p, nil
@@ -145,6 +157,37 @@ func (f *File) line(off int64) (*cachedLine, error) {
 	}
 	f.store(p)
 	return p, nil
+}
+
+// maxMappedRead is the longest read of what is mapped: the pages of longer ones are entered one by one,
+// and read but once.
+const maxMappedRead = 64 << 10
+
+// countMiss has the file mapped that many lines were read of.
+func (f *File) countMiss() {
+	if f.misses.Load() > mapAfter || f.misses.Add(1) < mapAfter {
+		return
+	}
+	f.mapFirst.Do(func() { f.mapped.Store(newMapping(f.r, f.Size)) })
+}
+
+// Mapped reports whether the file is mapped.
+func (f *File) Mapped() bool { return f.mapped.Load() != nil }
+
+// ReadMapped is [File.ReadFull] of a file that is mapped. It is false where it is not, where the read is too long
+// for that, and where it fails: the other tells why.
+func (f *File) ReadMapped(off uint64, buf []byte) bool {
+	m := f.mapped.Load()
+	return m != nil && len(buf) <= maxMappedRead && m.read(off, buf)
+}
+
+// Close gives back what is mapped. The file that is read from stays open. Nobody may read
+// meanwhile, or afterwards.
+func (f *File) Close() {
+	f.mapFirst.Do(func() {})
+	if m := f.mapped.Swap(nil); m != nil {
+		m.unmap()
+	}
 }
 
 // ahead reads the line at off and those behind it, and returns the first. It is nil

@@ -37,6 +37,17 @@ type Segments []Segment
 
 // Find returns the segment that holds addr, or nil.
 func (list Segments) Find(addr uint64) *Segment {
+	if len(list) <= 8 { // as most dumps': faster than to halve them
+		for i := range list {
+			if s := &list[i]; addr <= s.Last {
+				if s.Start <= addr {
+					return s
+				}
+				return nil
+			}
+		}
+		return nil
+	}
 	i := sort.Search(len(list), func(i int) bool { return list[i].Last >= addr })
 	if i < len(list) && list[i].Start <= addr {
 		return &list[i]

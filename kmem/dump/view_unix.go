@@ -5,6 +5,8 @@ package dump
 import (
 	"os"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // mapFile maps n bytes of a file from off on, a multiple of the page size; nil where that fails.
@@ -15,3 +17,7 @@ func mapFile(file *os.File, off uint64, n int) (data []byte, unmap func()) {
 	}
 	return data, func() { _ = syscall.Munmap(data) }
 }
+
+// forget takes what is mapped out of the process's memory, where it is not; it stays mapped, and in the
+// page cache.
+func forget(data []byte) { _ = unix.Madvise(data, unix.MADV_DONTNEED) }

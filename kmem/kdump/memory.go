@@ -18,11 +18,40 @@ type memory struct {
 	bitmap *bitmap
 	memory uint64 // offset in bitmap's file of that of the pages that exist; 0: not known
 	parts  []part // sorted by start, disjoint
-	pages  [pageSlots]atomic.Pointer[cachedPage]
+	cache  atomic.Pointer[pageCache]
+	misses atomic.Int32 // how many pages were unpacked for it, up to growAfter
 }
 
-// pageSlots is the number of unpacked pages that are kept: 4 MiB.
-const pageSlots = 1024
+// pageCache keeps unpacked pages. A page has two slots, the older one in the second.
+type pageCache []atomic.Pointer[cachedPage]
+
+const (
+	// pageSlots is the number of unpacked pages that are kept: 4 MiB.
+	pageSlots = 1024
+	// growAfter is after how many of them the walk is a long one, over some structure that is
+	// gone through again, and manySlots the number of pages that are kept from then on: 32 MiB.
+	growAfter = 4 * pageSlots
+	manySlots = 8 * pageSlots
+)
+
+func (m *memory) newCache(slots int) *pageCache {
+	c := make(pageCache, slots)
+	m.cache.Store(&c)
+	return &c
+}
+
+// slots are those of a page.
+func (c pageCache) slots(page uint64) (first, second *atomic.Pointer[cachedPage]) {
+	i := page * 0x9e3779b97f4a7c15 >> 32 % uint64(len(c))
+	return &c[i], &c[i^1]
+}
+
+// missed counts a page that had to be unpacked.
+func (m *memory) missed() {
+	if m.misses.Load() < growAfter && m.misses.Add(1) == growAfter {
+		m.newCache(manySlots)
+	}
+}
 
 // cachedPage is never changed, only replaced.
 type cachedPage struct {
@@ -54,6 +83,7 @@ func newMemory(files []partFile) (*memory, error) {
 		}
 	}
 	m := &memory{}
+	m.newCache(pageSlots)
 	bitmap, stray, err := readBitmap(one.File, one.head.bitmap, one.head.pages, one.head.memory)
 	if err != nil {
 		return nil, bitmapError(one, err)
@@ -148,13 +178,16 @@ func longer(err error, n int) error {
 
 // readPart reads a part of one page, through the cache.
 func (m *memory) readPart(page uint64, at int, buf []byte) error {
-	slot := page * 0x9e3779b97f4a7c15 >> 32 % pageSlots
-	for _, i := range [...]uint64{slot, slot ^ 1} {
-		if p := m.pages[i].Load(); p != nil && p.page == page {
-			copy(buf, p.data[at:])
-			return nil
-		}
+	first, second := m.cache.Load().slots(page)
+	if p := first.Load(); p != nil && p.page == page {
+		copy(buf, p.data[at:])
+		return nil
 	}
+	if p := second.Load(); p != nil && p.page == page {
+		copy(buf, p.data[at:])
+		return nil
+	}
+	m.missed()
 	desc, part, err := m.desc(page)
 	if err != nil {
 		return faultAt(err, page*dump.PageSize+uint64(at), len(buf))
@@ -167,10 +200,10 @@ func (m *memory) readPart(page uint64, at int, buf []byte) error {
 		return faultAt(err, page*dump.PageSize+uint64(at), len(buf))
 	}
 	copy(buf, p.data[at:])
-	if old := m.pages[slot].Load(); old != nil {
-		m.pages[slot^1].Store(old)
+	if old := first.Load(); old != nil {
+		second.Store(old)
 	}
-	m.pages[slot].Store(p)
+	first.Store(p)
 	return nil
 }
 
