@@ -62,6 +62,9 @@ func (p *typeParser) specifiers() (Type, error) {
 		case isIntWord(word) && base == nil:
 			words = join(words, word)
 			p.next()
+		case word == "double" && words == "long" && base == nil:
+			base, words = &Float{Name: "long double", Size: 16}, ""
+			p.next()
 		case base != nil || words != "":
 			return p.finish(base, words, at, &quals)
 		case word == "struct" || word == "union" || word == "enum":
@@ -145,6 +148,12 @@ func (p *typeParser) named(name string) (Type, error) {
 	}
 	if t, err := p.spec.first(Ints|Floats, name); err == nil {
 		return t, nil
+	}
+	switch name { // which few kernels use, and so have in BTF
+	case "float":
+		return &Float{Name: name, Size: 4}, nil
+	case "double":
+		return &Float{Name: name, Size: 8}, nil
 	}
 	for _, tag := range []struct {
 		kind    Kinds

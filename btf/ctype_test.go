@@ -24,6 +24,9 @@ func TestParseType(t *testing.T) {
 		{"__int128 unsigned", "unsigned __int128", 16},
 		{"_Bool", "_Bool", 1},
 		{"double", "double", 8},
+		{"float", "float", 4},              // not in the blob
+		{"long double", "long double", 16}, // not in the blob
+		{"long double *", "long double *", 8},
 		{"u8", "u8", 1},
 		{"u8 const", "const u8", 1},
 		{"void *", "void *", 8},

@@ -17,7 +17,7 @@ func (s *Spec) decode(id ID) Type {
 		t := &Int{
 			Name:   s.nameAt(nameOff),
 			Size:   word,
-			Signed: v&(1<<24) != 0,
+			Signed: v&(1<<24) != 0 || s.signedChar(s.nameBytes(nameOff)),
 			Char:   v&(1<<25) != 0,
 			Bool:   v&(1<<26) != 0,
 			offset: uint8(v >> 16),
@@ -48,7 +48,11 @@ func (s *Spec) decode(id ID) Type {
 		if kind == kindEnum64 {
 			row = enum64Len
 		}
-		return &Enum{Name: s.nameAt(nameOff), Size: word, Signed: flag, spec: s, rows: rest[:vlen*row], wide: kind == kindEnum64}
+		t := &Enum{Name: s.nameAt(nameOff), Size: word, Signed: flag, spec: s, rows: rest[:vlen*row], wide: kind == kindEnum64}
+		if !flag && !t.wide && t.negative() && !s.signsRecorded() {
+			t.Signed = true
+		}
+		return t
 	case kindFwd:
 		return &Fwd{Name: s.nameAt(nameOff), Union: flag}
 	case kindTypedef:

@@ -6,7 +6,7 @@ import "sync"
 type Enum struct {
 	Name   string // the tag; "" if anonymous
 	Size   uint32 // in bytes
-	Signed bool   // always false before kernel 6.0, which did not record it
+	Signed bool   // before kernel 6.0, which did not record it, as the enumerators look: see negative
 
 	spec *Spec
 	rows []byte
@@ -41,10 +41,7 @@ func (t *Enum) rowLen() int {
 	return enumLen
 }
 
-// value decodes one enumerator. Up to 6.0 a 32-bit value was always an s32, even
-// in an unsigned enum whose constants exceed it, so without the flag the sign
-// cannot be told: values of the upper half are then taken for unsigned, as a C
-// compiler of an unsigned enum would print them.
+// value decodes one enumerator. Its 32 bits are extended as the enum's sign says.
 func (t *Enum) value(i int) EnumValue {
 	row := t.rows[i*t.rowLen():]
 	v := EnumValue{Name: t.spec.nameAt(le.Uint32(row))}

@@ -55,6 +55,15 @@ func (s *Spec) All(kinds Kinds, name string) []Type {
 	return all
 }
 
+// IDs returns the numbers of the types that [Spec.All] returns.
+func (s *Spec) IDs(kinds Kinds, name string) []ID {
+	var all []ID
+	for b := s; b != nil; b = b.base {
+		all = append(all, b.find(kinds, name, 0)...)
+	}
+	return all
+}
+
 // first returns the lowest type of the kinds with the name, s's own before the
 // base's.
 func (s *Spec) first(kinds Kinds, name string) (Type, error) {

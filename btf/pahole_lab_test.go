@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"kinspect/kmem"
+	"kinspect/testdata/lab/results"
 )
 
 // TestLabPahole compares every struct and union of real kernels with what pahole prints of
@@ -28,13 +29,9 @@ func TestLabPahole(t *testing.T) {
 	for name, b := range realBTFs(t) {
 		all["snapshot "+name] = b.vmlinux
 	}
-	if dir := os.Getenv("KINSPECT_LAB_RESULTS"); dir != "" {
-		dumps, err := filepath.Glob(filepath.Join(dir, "*", "incident.elf"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, dump := range dumps {
-			series := filepath.Base(filepath.Dir(dump))
+	if os.Getenv("KINSPECT_LAB_RESULTS") != "" { // else the snapshots alone
+		for _, dump := range results.Find(t, "incident.elf") {
+			series := results.Series(dump)
 			img, err := kmem.Open(dump)
 			if err != nil {
 				t.Fatal(err)

@@ -264,5 +264,5 @@ func (t *Int) contradicts() bool {
 	}
 	return t.Size != cIntSizes[c.base] || t.Bool != (c.base == "_Bool") ||
 		c.base != "char" && t.Signed == (c.unsigned || t.Bool) ||
-		c.base == "char" && c.unsigned && t.Signed
+		c.base == "char" && (c.unsigned && t.Signed || c.signed && !t.Signed)
 }

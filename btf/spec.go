@@ -32,6 +32,8 @@ type Spec struct {
 	layoutMu sync.Mutex
 	layouter layouter
 
+	signs signs
+
 	names  nameStore
 	tables [kindMax + 1]nameTable
 }
@@ -191,3 +193,7 @@ func (s *Spec) typeOrUnknown(id ID) Type {
 	}
 	return t
 }
+
+// StringsLen returns the length of the strings of the blob and of its base, in bytes: where those of a split blob on top
+// of it begin.
+func (s *Spec) StringsLen() uint32 { return s.firstStr + uint32(len(s.strings)) }
