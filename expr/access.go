@@ -23,6 +23,8 @@ func (s *Session) member(x any, name string, optional bool) (any, error) {
 		return v, nil
 	case *Record:
 		return x.Field(name)
+	case Fault:
+		return nil, x.err
 	case []any:
 		return nil, fmt.Errorf("a list has no member %s: map(.%s) makes a list of its elements' members", name, name)
 	case value.Value:
@@ -58,10 +60,10 @@ func (s *Session) valueMember(v value.Value, name string) (value.Value, error) {
 			return m, fmt.Errorf("%s has no member %q; did you mean %s?", st, name, joinOr(near))
 		}
 	}
-	if err != nil {
-		return m, err
+	if no != nil {
+		m, err = s.standInMember(v, st, name, err)
 	}
-	return markPerCPU(st, name, m), nil
+	return m, err
 }
 
 func isNetDevice(st *btf.Struct) bool { return st.Name == "net_device" && !st.Union }
@@ -139,6 +141,9 @@ func (s *Session) index(x, i any, optional bool) (any, error) {
 		}
 		return e, nil
 	}
+	if err := faultOf(x); err != nil {
+		return nil, err
+	}
 	return nil, fmt.Errorf("%s has no elements", describe(x))
 }
 
@@ -152,6 +157,13 @@ func indexText(i any) string {
 
 // slice is x[from:to]; nil stands for a bound that was left out.
 func (s *Session) slice(x, from, to any) (any, error) {
+	if v, ok := x.(value.Value); ok {
+		if _, isPtr := btf.Underlying(v.Type()).(*btf.Pointer); isPtr {
+			if _, _, isText := isText(v); !isText {
+				return s.pointerSlice(v, from, to)
+			}
+		}
+	}
 	n := 0
 	switch x := x.(type) {
 	case string:
@@ -194,6 +206,39 @@ func (s *Session) slice(x, from, to any) (any, error) {
 		return s.elements(x, lo, hi)
 	}
 	return nil, fmt.Errorf("%s cannot be sliced", describe(x))
+}
+
+// pointerSlice is p[from:to]: the elements from p + from to the one before p + to.
+func (s *Session) pointerSlice(p value.Value, from, to any) (any, error) {
+	lo := int64(0)
+	if from != nil {
+		var err error
+		if lo, err = integer(from, "a bound of a slice"); err != nil {
+			return nil, err
+		}
+	}
+	if to == nil {
+		return nil, fmt.Errorf("a slice of %s, which has no length, needs its end: [%d:N]", p.Type(), lo)
+	}
+	hi, err := integer(to, "a bound of a slice")
+	if err != nil {
+		return nil, err
+	}
+	if p, err = follow(p); err != nil {
+		return nil, err
+	}
+	out := []any{}
+	for i := lo; i < hi; i++ {
+		if err := s.grow(1); err != nil {
+			return nil, err
+		}
+		e, err := p.Index(i)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, e)
+	}
+	return out, nil
 }
 
 // integer reads an index or a count.

@@ -24,6 +24,9 @@ func (s *Session) compare(where *site, a, b any) (bool, error) {
 // relation is how a relates to b: below, equal or above zero. ordered is false
 // where they can be equal or different, but not smaller or larger.
 func (s *Session) relation(where *site, a, b any) (c int, ordered bool, err error) {
+	if err := errors.Join(faultOf(a), faultOf(b)); err != nil {
+		return 0, false, err
+	}
 	if a == nil || b == nil {
 		return unequal(isNil(a) && isNil(b)), false, nil
 	}
@@ -59,6 +62,7 @@ func (s *Session) relation(where *site, a, b any) (c int, ordered bool, err erro
 		return order(x, y), true, nil
 	case okA && okB:
 		s.warnBigEndian(where, a, b)
+		s.warnNegative(where, a, b, x, y)
 		return value.Compare(x.Num, y.Num), true, nil
 	}
 	la, okA := a.([]any)
@@ -147,12 +151,20 @@ func isEnum(x any) bool {
 	if !ok {
 		return false
 	}
-	_, ok = btf.Underlying(v.Type()).(*btf.Enum)
+	_, ok = enumOf(v)
 	return ok
 }
 
+// enumOf is the enum that names the values of v.
+func enumOf(v value.Value) (*btf.Enum, bool) {
+	if t, ok := btf.Underlying(v.Type()).(*btf.Enum); ok {
+		return t, true
+	}
+	return v.ValueNames()
+}
+
 func compareEnum(v value.Value, name string) (int, error) {
-	t, _ := btf.Underlying(v.Type()).(*btf.Enum)
+	t, _ := enumOf(v)
 	var names []string
 	for _, e := range t.Values() {
 		if e.Name == name {
@@ -161,7 +173,7 @@ func compareEnum(v value.Value, name string) (int, error) {
 		}
 		names = append(names, e.Name)
 	}
-	msg := fmt.Sprintf("%s has no enumerator %s", v.Type(), value.Quote(name))
+	msg := fmt.Sprintf("%s has no enumerator %s", t, value.Quote(name))
 	if near := btf.Near(name, names); len(near) > 0 {
 		msg += "; did you mean " + joinOr(near) + "?"
 	}
@@ -185,23 +197,16 @@ func (s *Session) warnBigEndian(where *site, a, b any) {
 		return
 	}
 	n, ok, _ := numberOf(plainSide)
-	if !ok || n.Bits>>1>>(width-1) != 0 {
+	if !ok {
 		return
 	}
-	swapped := value.Swap(n.Bits, width)
-	if swapped == n.Bits {
-		return
+	if w := WarnSwapped(v.(value.Value).Type(), width, n.Bits); w != "" {
+		where.warned = true
+		s.warn("%s", w)
 	}
-	where.warned = true
-	conv := map[int]string{16: "htons", 32: "htonl", 64: "cpu_to_be64"}[width]
-	digits := width / 4
-	s.warn("the %s is in network order, and is compared raw, as C does: 0x%0*x here is 0x%0*x on the wire; for 0x%0*x on the wire write %s(0x%0*x)",
-		v.(value.Value).Type(), digits, n.Bits, digits, swapped, digits, n.Bits, conv, digits, n.Bits)
 }
 
 func bigEndian(x any) int {
-	if v, ok := x.(value.Value); ok {
-		return v.BigEndianBits()
-	}
-	return 0
+	_, width := inNetworkOrder(x)
+	return width
 }

@@ -25,6 +25,13 @@ type compiled struct {
 	// cond computes the truth of the result, and knows its place for an error.
 	cond func(f *frame) (bool, error)
 
+	// member is what is known of it where the expression is a member of the innermost predicate's element, or
+	// nil.
+	member *memberCache
+
+	// items are those of a list that is written out, [a, b], or nil.
+	items []*compiled
+
 	constant bool // run gives val, always
 	val      any
 }
@@ -38,6 +45,9 @@ type compiler struct {
 	elems []int
 	slots int
 	err   *Error // the first one
+	// guarded are the names that has_symbol asks for somewhere in the text: where the kernel has none
+	// such, that is an error once they are evaluated, which they may never be.
+	guarded map[string]bool
 }
 
 // variable is one that let declared.
@@ -57,7 +67,7 @@ func (s *Session) compile(text string) (run code, slots int, err *Error) {
 	for _, w := range tree.Warnings {
 		s.warn("%s", w)
 	}
-	c := compiler{s: s}
+	c := compiler{s: s, guarded: guarded([]rune(text))}
 	out := c.node(tree.Root)
 	if c.err != nil {
 		return nil, 0, c.err
@@ -181,6 +191,8 @@ func (c *compiler) node(n syntax.Node) *compiled {
 		return c.call(n)
 	case *syntax.Cast:
 		return c.cast(n)
+	case *syntax.TypeOf:
+		return c.typeOfArgument(n)
 	case *syntax.Let:
 		return c.let(n)
 	case *syntax.Seq:
@@ -206,10 +218,17 @@ func (c *compiler) name(n *syntax.Name) *compiled {
 	if v, ok := c.s.variables[n.Name]; ok {
 		return constant(v)
 	}
+	if n.Name == null {
+		return constant(c.s.nullPointer())
+	}
 	v, err := c.s.global(n.Name)
 	if err != nil {
+		failed := &Error{Msg: err.Error(), Column: n.At, Err: err}
+		if c.guarded[n.Name] {
+			return &compiled{run: func(*frame) (any, error) { again := *failed; return nil, &again }}
+		}
 		if c.err == nil {
-			c.err = &Error{Msg: err.Error(), Column: n.At, Err: err}
+			c.err = failed
 		}
 		return constant(nil)
 	}
@@ -244,7 +263,7 @@ func (c *compiler) element(n *syntax.Element) *compiled {
 			if e.isRef {
 				return number{}, false, nil
 			}
-			n, ok := fastNumber(e.v)
+			n, ok := fastNumber(e.value())
 			return n, ok, nil
 		},
 		cond: func(f *frame) (bool, error) {
@@ -253,7 +272,7 @@ func (c *compiler) element(n *syntax.Element) *compiled {
 				a, _ := e.ref.Addr()
 				return a != 0, nil
 			}
-			t, err := truth(e.v)
+			t, err := truth(e.value())
 			if err != nil {
 				return false, place(err, n.At)
 			}
@@ -268,14 +287,14 @@ func (c *compiler) let(n *syntax.Let) *compiled {
 	c.vars = append(c.vars, variable{name: n.Name, slot: slot})
 	body := c.node(n.Body)
 	c.vars = c.vars[:len(c.vars)-1]
-	return &compiled{run: func(f *frame) (any, error) {
+	return &compiled{run: c.s.alive(func(f *frame) (any, error) {
 		x, err := v.run(f)
 		if err != nil {
 			return nil, err
 		}
 		f.slots[slot].v = x
 		return body.run(f)
-	}}
+	})}
 }
 
 func (c *compiler) sequence(n *syntax.Seq) *compiled {
@@ -296,16 +315,20 @@ func (c *compiler) sequence(n *syntax.Seq) *compiled {
 func (c *compiler) list(n *syntax.List) *compiled {
 	var items []*compiled
 	for _, i := range n.Items {
-		items = append(items, c.node(i))
+		item := c.node(i)
+		if _, ok := i.(*syntax.Element); ok {
+			item.ref = nil // the struct, where the item is a pointer to it
+		}
+		items = append(items, item)
 	}
 	at := n.At
-	return &compiled{run: func(f *frame) (any, error) {
+	return &compiled{items: items, run: func(f *frame) (any, error) {
 		if err := c.s.grow(len(items)); err != nil {
 			return nil, place(err, at)
 		}
 		out := make([]any, len(items))
 		for i, item := range items {
-			v, err := item.run(f)
+			v, err := orFault(item.run(f))
 			if err != nil {
 				return nil, err
 			}
@@ -353,7 +376,7 @@ func (c *compiler) mapping(n *syntax.Map) *compiled {
 					return nil, place(err, p.at)
 				}
 			}
-			v, err := p.v.run(f)
+			v, err := orFault(p.v.run(f))
 			if err != nil {
 				return nil, err
 			}
@@ -377,6 +400,7 @@ func (n sessionNames) Function(name string) (syntax.Function, bool) {
 	out := syntax.Function{
 		Type:   func(i int) bool { return f.argKind(i) == TypeArg },
 		Member: func(i int) bool { return f.argKind(i) == MemberArg },
+		Own:    func(i int) bool { return f.argKind(i) == OwnMemberArg },
 	}
 	switch {
 	case f.Call == nil, name == "sum":

@@ -1,7 +1,6 @@
 package expr
 
 import (
-	"errors"
 	"fmt"
 
 	"kinspect/btf"
@@ -44,7 +43,7 @@ func (c *compiler) member(n *syntax.Member) *compiled {
 	if optional || x.ref == nil && x.constant {
 		return out
 	}
-	known := &memberCache{name: name}
+	known := &memberCache{name: name, knownMember: &knownMember{}}
 	out.ref = func(f *frame) (v value.Value, ok bool, err error) {
 		if x.ref != nil {
 			if v, ok, err = x.ref(f); err != nil {
@@ -82,6 +81,7 @@ func (c *compiler) member(n *syntax.Member) *compiled {
 	out.num = numberFrom(out.ref)
 	if e, ok := n.X.(*syntax.Element); ok && e.Name == "" {
 		out.num = c.elementNumber(known, out.num)
+		out.member = known
 	}
 	return out
 }
@@ -91,22 +91,37 @@ func (c *compiler) member(n *syntax.Member) *compiled {
 func (c *compiler) elementNumber(known *memberCache, other func(*frame) (number, bool, error)) func(*frame) (number, bool, error) {
 	slot := c.elems[len(c.elems)-1]
 	return func(f *frame) (number, bool, error) {
-		e := f.slots[slot].e
-		if !e.isRef || e.ref.Type() != known.typ || !known.integer {
+		var n number
+		if !known.number(f.slots[slot].e, &n, &f.buf) {
 			return other(f)
 		}
-		n, err := e.ref.ReadIntAt(known.off, known.size, known.signed, &f.buf)
-		if err != nil {
-			return other(f) // which tells
-		}
-		return number{Num: n, k: e.ref.Kernel()}, true, nil
+		return n, true, nil
 	}
+}
+
+// number reads the member of an element where that is an integer that is known already, and can be read.
+func (m *memberCache) number(e *elem, n *number, buf *[16]byte) bool {
+	at := m.knownMember
+	if !at.integer || !e.isRef || e.ref.Type() != at.typ {
+		return false
+	}
+	num, err := e.ref.ReadIntAt(at.off, at.size, at.signed, buf)
+	if err != nil {
+		return false // whoever computes the member tells
+	}
+	*n = number{Num: num, k: e.ref.Kernel()}
+	return true
 }
 
 // memberCache remembers where a member lies in the type that was asked last: in a
 // walk over a list that is the only one.
 type memberCache struct {
-	name    string
+	name string
+	*knownMember
+}
+
+// knownMember is what is known of a member. It does not change.
+type knownMember struct {
 	typ     btf.Type
 	target  btf.Type // of a pointer, what it points to
 	field   value.Place
@@ -117,6 +132,10 @@ type memberCache struct {
 	off     uint64
 	size    uint32
 	signed  bool
+
+	// What its JSON is a plain form of.
+	jsonInteger bool
+	chars       int // how many, of an array of these
 }
 
 // of is v's member.
@@ -143,10 +162,10 @@ func (m *memberCache) of(s *Session, v value.Value, buf *[16]byte) (value.Value,
 }
 
 func (m *memberCache) learn(v value.Value) {
-	*m = memberCache{name: m.name, typ: v.Type(), special: true}
+	m.knownMember = &knownMember{typ: v.Type(), special: true}
 	t := btf.Underlying(m.typ)
 	if p, ok := t.(*btf.Pointer); ok {
-		if isPerCPUType(p.Target()) {
+		if v.IsPerCPUPointer() {
 			return
 		}
 		m.target = p.Target()
@@ -157,7 +176,7 @@ func (m *memberCache) learn(v value.Value) {
 		return
 	}
 	f, err := v.Kernel().Place(st, m.name)
-	if err != nil || isPerCPUMember(st, m.name) {
+	if err != nil {
 		return
 	}
 	m.field, m.special = f, false
@@ -165,6 +184,14 @@ func (m *memberCache) learn(v value.Value) {
 		member := v.Kernel().Ref(f.Type, 0)
 		m.off = f.Offset()
 		m.size, m.signed, m.integer = plainInteger(&member)
+		switch t := btf.Underlying(f.Type).(type) {
+		case *btf.Int:
+			m.jsonInteger = m.integer && !t.Bool
+		case *btf.Array:
+			if value.IsChar(t.Elem()) {
+				m.chars = int(t.Len)
+			}
+		}
 	}
 }
 
@@ -196,7 +223,7 @@ func numberFrom(ref func(*frame) (value.Value, bool, error)) func(*frame) (numbe
 func (c *compiler) index(n *syntax.Index) *compiled {
 	x, i, at := c.node(n.X), c.node(n.I), n.At
 	optional := n.Optional || optionalChain(n.X)
-	return &compiled{run: func(f *frame) (any, error) {
+	return &compiled{run: c.s.alive(func(f *frame) (any, error) {
 		v, err := x.run(f)
 		if err != nil {
 			return nil, err
@@ -214,7 +241,7 @@ func (c *compiler) index(n *syntax.Index) *compiled {
 			return nil, place(err, at)
 		}
 		return v, nil
-	}}
+	})}
 }
 
 func (c *compiler) sliced(n *syntax.Slice) *compiled {
@@ -285,7 +312,7 @@ func (s *Session) pointee(v value.Value) (value.Value, error) {
 }
 
 // addressOf is &x. Of a member it is computed from the struct's address, which
-// need not be mapped, or may be NULL, as in C.
+// need not be mapped, or may be NULL or a per-CPU pointer, as in C.
 func (c *compiler) addressOf(n *syntax.Unary) *compiled {
 	x, at := c.lvalue(n.X), n.At
 	return &compiled{run: func(f *frame) (any, error) {
@@ -308,6 +335,9 @@ func (c *compiler) addressOf(n *syntax.Unary) *compiled {
 // lvalue compiles a place. Members and elements of what a NULL pointer points to
 // are places too.
 func (c *compiler) lvalue(n syntax.Node) code {
+	if e, ok := n.(*syntax.Index); ok && !e.Optional {
+		return c.elementPlace(e)
+	}
 	m, ok := n.(*syntax.Member)
 	if !ok || m.Optional {
 		return c.node(n).run
@@ -320,13 +350,45 @@ func (c *compiler) lvalue(n syntax.Node) code {
 		}
 		if p, ok := v.(value.Value); ok {
 			if t, ok := btf.Underlying(p.Type()).(*btf.Pointer); ok {
-				if _, ok := btf.Underlying(t.Target()).(*btf.Struct); ok && isNil(p) {
+				switch _, ok := btf.Underlying(t.Target()).(*btf.Struct); {
+				case !ok:
+				case isNil(p):
 					v = p.Kernel().Ref(t.Target(), 0)
+				case p.IsPerCPUPointer(): // computed, and not read
+					if v, err = p.Template(); err != nil {
+						return nil, place(err, at)
+					}
 				}
 			}
 		}
 		if v, err = whole.member(v, m.Name, false); err != nil {
 			return nil, place(err, at)
+		}
+		return v, nil
+	}
+}
+
+// elementPlace is x[i] as a place.
+func (c *compiler) elementPlace(n *syntax.Index) code {
+	x, i, whole := c.lvalue(n.X), c.node(n.I), c.index(n)
+	return func(f *frame) (any, error) {
+		v, err := x(f)
+		if err != nil {
+			return nil, err
+		}
+		array, ok := v.(value.Value)
+		if ok {
+			_, ok = btf.Underlying(array.Type()).(*btf.Array)
+		}
+		if !ok {
+			return whole.run(f)
+		}
+		j, err := i.run(f)
+		if err != nil {
+			return nil, err
+		}
+		if v, err = c.s.index(array, j, false); err != nil {
+			return nil, place(err, n.At)
 		}
 		return v, nil
 	}
@@ -348,98 +410,14 @@ func (c *compiler) sizeof(x syntax.Node, at int) *compiled {
 	}}
 }
 
-var errNoType = errors.New("sizeof takes a type, as in sizeof(struct net_device), or a value of C's")
-
-// typeOf compiles the type of a node. What C would not evaluate is not: in
-// sizeof(*p) and sizeof(p->x) p may be NULL.
-func (c *compiler) typeOf(n syntax.Node) func(f *frame) (btf.Type, error) {
-	at := n.Where().At
-	switch n := n.(type) {
-	case *syntax.Cast:
-		return func(*frame) (btf.Type, error) {
-			t, err := c.s.parseType(n.Type)
-			if err != nil {
-				return nil, place(err, at)
-			}
-			return t, nil
-		}
-	case *syntax.Unary:
-		if n.Op != "*" {
-			break
-		}
-		x := c.typeOf(n.X)
-		return func(f *frame) (btf.Type, error) { return target(x, f, at) }
-	case *syntax.Index:
-		x := c.typeOf(n.X)
-		return func(f *frame) (btf.Type, error) { return target(x, f, at) }
-	case *syntax.Member:
-		if n.Optional {
-			break
-		}
-		x := c.typeOf(n.X)
-		return func(f *frame) (btf.Type, error) {
-			t, err := x(f)
-			if err != nil {
-				return nil, err
-			}
-			if p, ok := btf.Underlying(t).(*btf.Pointer); ok {
-				t = p.Target()
-			}
-			st, ok := btf.Underlying(t).(*btf.Struct)
-			if !ok {
-				return nil, place(fmt.Errorf("%s has no members, so no %s", t, n.Name), at)
-			}
-			field, err := st.FindMember(n.Name)
-			if err != nil {
-				return nil, place(err, at)
-			}
-			if field.BitSize != 0 {
-				return nil, place(fmt.Errorf("%s is a bit-field: it has no size in bytes", n.Name), at)
-			}
-			return field.Type, nil
-		}
-	}
-	x := c.node(n)
-	return func(f *frame) (btf.Type, error) {
-		v, err := x.run(f)
-		if err != nil {
-			return nil, err
-		}
-		switch v := v.(type) {
-		case value.Value:
-			return v.Type(), nil
-		case string:
-			t, err := c.s.parseType(v)
-			if err != nil {
-				return nil, place(err, at)
-			}
-			return t, nil
-		case bool:
-			return value.IntNum(0).Type(), nil
-		case int, int64, uint32, uint64:
-			num, _, _ := numberOf(v)
-			return num.Type(), nil
-		}
-		return nil, place(errNoType, at)
-	}
-}
-
-func target(x func(*frame) (btf.Type, error), f *frame, at int) (btf.Type, error) {
-	t, err := x(f)
-	if err != nil {
-		return nil, err
-	}
-	switch u := btf.Underlying(t).(type) {
-	case *btf.Pointer:
-		return u.Target(), nil
-	case *btf.Array:
-		return u.Elem(), nil
-	}
-	return nil, place(fmt.Errorf("%s points to nothing", t), at)
-}
-
 // cast is (TYPE)x.
 func (c *compiler) cast(n *syntax.Cast) *compiled {
+	if n.Of != nil {
+		return c.castTo(n)
+	}
+	if n.Type == "double" || n.Type == "float" || n.Type == "long double" {
+		return c.castToFloat(n)
+	}
 	t, err := c.s.parseType(n.Type)
 	if err != nil {
 		return c.fail(n.At+1, "%s", err)
@@ -456,4 +434,46 @@ func (c *compiler) cast(n *syntax.Cast) *compiled {
 		return v, nil
 	}}
 	return fold(out, x)
+}
+
+// castToFloat is (double)x and the like, which the kernel has no values of: the result is a plain
+// number with a fraction.
+func (c *compiler) castToFloat(n *syntax.Cast) *compiled {
+	x, at := c.node(n.X), n.At
+	return fold(&compiled{run: func(f *frame) (any, error) {
+		v, err := x.run(f)
+		if err != nil {
+			return nil, err
+		}
+		m, ok, err := numberOf(v)
+		if err != nil {
+			return nil, place(err, at)
+		}
+		if _, _, pointer := isPointer(v); !ok || pointer {
+			return nil, place(fmt.Errorf("cannot cast %s to %s", describe(v), n.Type), at)
+		}
+		if n.Type == "float" {
+			return float64(float32(m.asFloat())), nil
+		}
+		return m.asFloat(), nil
+	}}, x)
+}
+
+// castTo is (typeof(y))x.
+func (c *compiler) castTo(n *syntax.Cast) *compiled {
+	to, x, at := c.typeOfType(n.Of), c.node(n.X), n.At
+	return &compiled{run: func(f *frame) (any, error) {
+		t, err := to(f)
+		if err != nil {
+			return nil, err
+		}
+		v, err := x.run(f)
+		if err != nil {
+			return nil, err
+		}
+		if v, err = c.s.cast(t, v); err != nil {
+			return nil, place(err, at)
+		}
+		return v, nil
+	}}
 }

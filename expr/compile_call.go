@@ -6,6 +6,7 @@ import (
 
 	"kinspect/btf"
 	"kinspect/expr/syntax"
+	"kinspect/expr/value"
 )
 
 // call compiles the call of a function.
@@ -20,7 +21,11 @@ func (c *compiler) call(n *syntax.Call) *compiled {
 		}
 	}
 	if len(n.Args) < f.MinArgs || f.MaxArgs >= 0 && len(n.Args) > f.MaxArgs {
-		return c.fail(n.At, "%s", wrongCount(f, len(n.Args)))
+		msg := wrongCount(f, len(n.Args))
+		if n.Pipe {
+			msg += "; what stands before the | is the first argument, so that x | (f(y)) is C's or"
+		}
+		return c.fail(n.At, "%s", msg)
 	}
 	if n.Name == "sizeof" {
 		if name, ok := n.Args[0].(*syntax.Name); ok && c.unknown(name) {
@@ -39,13 +44,45 @@ func (c *compiler) call(n *syntax.Call) *compiled {
 		args[i] = c.node(a)
 	}
 	at, s := n.At, c.s
-	return &compiled{run: func(fr *frame) (any, error) {
+	catches := n.Name == "fault"
+	var ref func(*frame) (value.Value, bool, error)
+	var onStruct structCall
+	element := -1 // the slot of the element that is the argument
+	if f.onStruct != nil && len(args) == 1 && args[0].ref != nil {
+		ref, onStruct = args[0].ref, f.onStruct()
+		if e, ok := n.Args[0].(*syntax.Element); ok && e.Name == "" {
+			element = c.elems[len(c.elems)-1]
+		}
+	}
+	return &compiled{run: s.alive(func(fr *frame) (any, error) {
 		if err := fr.check(); err != nil {
 			return nil, place(err, at)
+		}
+		var st *value.Value // the argument, where it is a struct in hand
+		if element >= 0 {
+			if e := fr.slots[element].e; e.isRef {
+				st = &e.ref
+			}
+		} else if ref != nil {
+			if v, ok, err := ref(fr); ok && err == nil {
+				st = &v
+			}
+		}
+		if st != nil {
+			if out, ok, err := onStruct(st); err != nil {
+				return nil, place(err, at)
+			} else if ok {
+				return out, nil
+			}
 		}
 		values := make([]any, len(args))
 		for i, a := range args {
 			v, err := a.run(fr)
+			if catches {
+				v, err = orFault(v, err)
+			} else if err == nil {
+				err = faultOf(v)
+			}
 			if err != nil {
 				return nil, err
 			}
@@ -56,7 +93,7 @@ func (c *compiler) call(n *syntax.Call) *compiled {
 			return nil, place(err, at)
 		}
 		return v, nil
-	}}
+	})}
 }
 
 func optional2(args []syntax.Node, i int) syntax.Node {
@@ -74,7 +111,7 @@ func (c *compiler) isVariable(name string) bool {
 
 // unknown reports whether a name means nothing, so that it may lack its quotes.
 func (c *compiler) unknown(n *syntax.Name) bool {
-	if c.isVariable(n.Name) {
+	if c.isVariable(n.Name) || n.Name == null {
 		return false
 	}
 	_, err := c.s.global(n.Name)

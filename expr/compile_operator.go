@@ -9,8 +9,9 @@ import (
 // site is a place in the source that an operator's function needs to know of: its
 // warnings are given once each.
 type site struct {
-	op     string
-	warned bool
+	op       string
+	warned   bool
+	negative int8 // 1 or 2: the left or right side is a constant below zero
 }
 
 func (c *compiler) unary(n *syntax.Unary) *compiled {
@@ -29,7 +30,18 @@ func (c *compiler) unary(n *syntax.Unary) *compiled {
 		return c.sizeof(n.X, n.At)
 	}
 	x, at := c.node(n.X), n.At
-	apply := map[string]func(any) (any, error){"-": negate, "+": plus, "~": complement}[n.Op]
+	s := c.s
+	apply := map[string]func(any) (any, error){
+		"-": func(x any) (any, error) {
+			v, err := negate(x)
+			return s.networkOrder("-", x, nil, v), err
+		},
+		"+": plus,
+		"~": func(x any) (any, error) {
+			v, err := complement(x)
+			return s.networkOrder("^", x, nil, v), err
+		},
+	}[n.Op]
 	if apply == nil {
 		return c.fail(at, "the operator %s is not in the language", n.Op)
 	}
@@ -91,7 +103,8 @@ func (c *compiler) binary(n *syntax.Binary) *compiled {
 			return y.run(f)
 		}}
 	case "==", "!=", "<", ">", "<=", ">=":
-		return c.comparison(&site{op: n.Op}, c.node(n.X), c.node(n.Y), at)
+		x, y := c.node(n.X), c.node(n.Y)
+		return c.comparison(compared(n.Op, x, y), x, y, at)
 	case "+", "-", "*", "/", "%", "&", "^", "<<", ">>", "**":
 		return c.arithmetic(n.Op, c.node(n.X), c.node(n.Y), at)
 	case "|":
@@ -102,7 +115,7 @@ func (c *compiler) binary(n *syntax.Binary) *compiled {
 	case "in":
 		return c.apply(n, func(a, b any) (any, error) { return c.s.in(a, b) })
 	case "..":
-		return c.apply(n, c.s.span)
+		return c.apply(n, c.s.rangeOf)
 	case "contains", "startsWith", "endsWith", "matches":
 		return c.text(n)
 	}
@@ -161,7 +174,7 @@ func (c *compiler) arithmetic(op string, x, y *compiled, at int) *compiled {
 		if err != nil {
 			return nil, place(err, at)
 		}
-		return v, nil
+		return c.s.networkOrder(op, a, b, v), nil
 	}}
 	if x.num != nil && y.num != nil && op != "**" {
 		out.num = func(f *frame) (number, bool, error) {
@@ -220,6 +233,9 @@ func (c *compiler) comparison(where *site, x, y *compiled, at int) *compiled {
 		if a.isFloat || b.isFloat {
 			return holds(where.op, order(a, b)), nil
 		}
+		if where.negative != 0 && !where.warned && !value.Common(a.Num, b.Num).Signed {
+			return slow(f) // which warns
+		}
 		return holds(where.op, value.Compare(a.Num, b.Num)), nil
 	})
 }
@@ -250,7 +266,7 @@ func (c *compiler) chain(n *syntax.Chain) *compiled {
 	}
 	sites := make([]site, len(n.Ops))
 	for i, op := range n.Ops {
-		sites[i].op = op
+		sites[i] = *compared(op, xs[i], xs[i+1])
 	}
 	return boolean(func(f *frame) (bool, error) {
 		left, err := xs[0].run(f)

@@ -45,7 +45,10 @@ func (c *compiler) predicate(n *syntax.Call, f *Function) *compiled {
 	}
 	switch n.Name {
 	case "filter", "count", "all", "any", "none", "one", "find", "findIndex", "findLast", "findLastIndex":
-		l.cond = c.condition(body)
+		l.cond = func(*frame) (bool, error) { return true, nil }
+		if len(n.Args) > 1 { // count(LIST) is how many there are
+			l.cond = c.condition(body)
+		}
 	default:
 		l.body = c.node(body)
 	}
@@ -60,13 +63,13 @@ func (c *compiler) predicate(n *syntax.Call, f *Function) *compiled {
 	if run == nil {
 		run = l.search
 	}
-	out := &compiled{run: func(f *frame) (any, error) {
+	out := &compiled{run: c.s.alive(func(f *frame) (any, error) {
 		v, err := run(f)
 		if err != nil {
 			return nil, place(err, l.at)
 		}
 		return v, nil
-	}}
+	})}
 	switch n.Name {
 	case "all", "any", "none", "one":
 		out.cond = func(f *frame) (bool, error) {
@@ -120,7 +123,9 @@ func (l *loop) filter(f *frame) (any, error) {
 	}
 	out := []any{}
 	err = l.over(f, list, func(e *elem) error {
+		made := l.s.elementsMade
 		ok, err := l.cond(f)
+		l.s.elementsMade = made
 		if !ok || err != nil {
 			return err
 		}
@@ -136,9 +141,12 @@ func (l *loop) mapped(f *frame) (any, error) {
 		return nil, err
 	}
 	if q, ok := list.(*Sequence); ok {
+		if len(l.body.items) > 0 {
+			return l.rows(f, q), nil
+		}
 		return l.derived(f, q, func(g *frame, _, made *elem, visit func(*elem) error) error {
 			count := l.s.elementsMade
-			v, err := l.body.run(g)
+			v, err := orFault(l.body.run(g))
 			l.s.elementsMade = count
 			if err != nil {
 				return err
@@ -149,14 +157,53 @@ func (l *loop) mapped(f *frame) (any, error) {
 	}
 	out := []any{}
 	err = l.over(f, list, func(*elem) error {
-		v, err := l.body.run(f)
+		made := l.s.elementsMade
+		v, err := orFault(l.body.run(f))
 		if err != nil {
 			return err
 		}
+		l.s.settle(made, v)
 		out = append(out, v)
 		return l.s.grow(1)
 	})
 	return out, err
+}
+
+// rows is map([a, b, …]): a list of each element's that is only made where somebody keeps it.
+func (l *loop) rows(f *frame, q *Sequence) *Sequence {
+	items := l.body.items
+	return l.derived(f, q, func(g *frame, e, made *elem, visit func(*elem) error) error {
+		count := l.s.elementsMade
+		if err := l.s.grow(len(items)); err != nil {
+			return err
+		}
+		if len(made.row) != len(items) {
+			made.row = make([]rowItem, len(items))
+		}
+		for i, item := range items {
+			c := &made.row[i]
+			if item.member != nil && c.take(item.member, e) {
+				continue
+			}
+			c.v, c.member, c.isRef = nil, nil, false
+			var err error
+			if item.ref != nil {
+				c.ref, c.isRef, err = item.ref(g)
+			}
+			if err == nil && !c.isRef {
+				c.v, err = item.run(g)
+			}
+			if err != nil {
+				c.isRef = false
+				if c.v, err = orFault(nil, err); err != nil {
+					return err
+				}
+			}
+		}
+		l.s.elementsMade = count
+		made.v, made.isRef = nil, false
+		return visit(made)
+	})
 }
 
 // search is what goes through a list for what a condition holds for.
@@ -237,6 +284,7 @@ func (l *loop) reduce(f *frame) (any, error) {
 		return nil, err
 	}
 	var acc any
+	before := l.s.elementsMade
 	started := l.more != nil
 	if started {
 		if acc, err = l.more.run(f); err != nil {
@@ -251,6 +299,7 @@ func (l *loop) reduce(f *frame) (any, error) {
 		f.slots[l.slot].v = acc
 		var err error
 		acc, err = l.body.run(f)
+		l.s.settle(before, acc)
 		return err
 	})
 	if err == nil && !started {
@@ -266,10 +315,12 @@ func (l *loop) groupBy(f *frame) (any, error) {
 	}
 	out := map[string]any{}
 	err = l.over(f, list, func(e *elem) error {
+		made := l.s.elementsMade
 		v, err := l.body.run(f)
 		if err != nil {
 			return err
 		}
+		l.s.elementsMade = made
 		k, err := key(v)
 		if err != nil {
 			return fmt.Errorf("groupBy: %w", err)
@@ -298,7 +349,9 @@ func (l *loop) sortBy(f *frame) (any, error) {
 	}
 	var o sorter
 	err = l.over(f, list, func(e *elem) error {
+		made := l.s.elementsMade
 		v, err := l.body.run(f)
+		l.s.elementsMade = made
 		if err != nil {
 			return err
 		}
@@ -330,7 +383,11 @@ func (l *loop) numbers(f *frame, add func(n *number, x func() any) error) error 
 		}
 		return v
 	}
-	return l.over(f, list, func(*elem) error {
+	known := l.body.member
+	return l.over(f, list, func(e *elem) error {
+		if known != nil && known.number(e, n, &f.buf) {
+			return add(n, unboxed)
+		}
 		if l.body.num != nil {
 			m, ok, err := l.body.num(f)
 			if err != nil {

@@ -193,17 +193,31 @@ func (c *completer) complete() (start int, names []string) {
 		if names = c.bareMembers(at, prefix); len(names) > 0 {
 			return start, names
 		}
+	case kind == OwnMemberArg:
+		if names = c.ownMembers(last, prefix); len(names) > 0 {
+			return start, names
+		}
 	case kind == TypeArg && prefix != "", prefix != "" && c.is(before, "(") && !c.isWord(before-1):
 		names = c.typeNames("", prefix)
 	}
 	names = append(names, c.functions(prefix)...)
 	names = append(names, c.variables(prefix)...)
+	names = append(names, c.constants(prefix)...)
 	if prefix == "" || !c.s.open() {
 		return start, names
 	}
+	slices.Sort(names)
+	names = slices.Compact(names)
 	if vars := c.perCPUVariables(start, prefix); len(vars) > 0 {
 		return start, append(vars, names...)
 	}
+	return start, append(names, c.kernelNames(prefix, names)...)
+}
+
+// kernelNames are the kernel's symbols and enumerators, but for those that are there already: the
+// language's own names come first, where thousands of the kernel's begin alike.
+func (c *completer) kernelNames(prefix string, there []string) []string {
+	var names []string
 	for _, n := range value.GlobalNames() {
 		if strings.HasPrefix(n, prefix) && n != prefix {
 			if _, ok := c.s.kernel.LookupSymbol(n); ok {
@@ -211,10 +225,26 @@ func (c *completer) complete() (start int, names []string) {
 			}
 		}
 	}
-	names = append(names, c.s.symbols(prefix)...)
+	symbols := c.s.symbols(prefix)
+	c.typesOf(symbols)
+	names = append(names, symbols...)
 	names = append(names, c.enumerators(prefix)...)
 	slices.Sort(names)
-	return start, slices.Compact(names)
+	return slices.DeleteFunc(slices.Compact(names), func(n string) bool { return slices.Contains(there, n) })
+}
+
+// constants are the values that the language has names for.
+func (c *completer) constants(prefix string) []string {
+	if prefix == "" {
+		return nil
+	}
+	var names []string
+	for _, n := range []string{"NULL", "true", "false", "nil"} {
+		if strings.HasPrefix(n, prefix) && n != prefix {
+			names = append(names, n)
+		}
+	}
+	return names
 }
 
 // perCPUVariables completes what per_cpu takes first, where the cursor is there.
@@ -260,6 +290,19 @@ func (c *completer) functions(prefix string) []string {
 		c.notes[name] = f.Doc
 	}
 	return names
+}
+
+// typesOf notes the types of variables, as far as time allows.
+func (c *completer) typesOf(symbols []string) {
+	until := time.Now().Add(completeTime)
+	for _, n := range symbols {
+		if time.Now().After(until) {
+			return
+		}
+		if t, ok := c.s.kernel.VariableType(n); ok && c.notes[n] == "" {
+			c.notes[n] = t.String()
+		}
+	}
 }
 
 // enumerators are those that begin with a prefix of some length: there are tens of thousands.

@@ -65,8 +65,13 @@ func (c *completer) member(f btf.Field) {
 	if f.BitSize != 0 {
 		note += fmt.Sprintf(" : %d", f.BitSize)
 	}
+	c.note(f.Path, note)
+}
+
+// note keeps one on a candidate, where anybody asked for them.
+func (c *completer) note(name, note string) {
 	if c.notes != nil {
-		c.notes[f.Path] = note
+		c.notes[name] = note
 	}
 }
 

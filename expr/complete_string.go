@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"kinspect/btf"
+	"kinspect/expr/value"
 )
 
 // inString completes within the quotes that token i opens.
@@ -26,6 +27,8 @@ func (c *completer) inString(i int) (start int, names []string) {
 		}
 	case MemberArg:
 		found = c.membersOf(arg - 1)
+	case WordArg, AnyArg:
+		found = c.words(i)
 	case TypeArg:
 		word := strings.LastIndexAny(prefix, " ") + 1
 		start += len([]rune(prefix[:word]))
@@ -34,6 +37,9 @@ func (c *completer) inString(i int) (start int, names []string) {
 	for _, n := range found {
 		if strings.HasPrefix(n, prefix) && !strings.ContainsAny(n, "'\"`") {
 			names = append(names, n+quote)
+			if note := c.notes[n]; note != "" {
+				c.notes[n+quote] = note
+			}
 		}
 	}
 	slices.Sort(names)
@@ -145,6 +151,36 @@ func (c *completer) bareArgument(last int, prefix string) (kind ArgKind, at int)
 	return kind, -1
 }
 
+// ownMembers are the members of the struct that the first argument is, or points to.
+func (c *completer) ownMembers(last int, prefix string) []string {
+	i := last + 1
+	if prefix != "" {
+		i = last
+	}
+	open, _ := c.enclosing(i)
+	if open < 0 || !c.is(i-1, ",") {
+		return nil
+	}
+	x, ok := c.evaluate(string(c.src[c.toks[open].end:c.toks[i-1].start]))
+	v, isValue := x.(value.Value)
+	if !ok || !isValue {
+		return nil
+	}
+	st, ok := v.StructType()
+	if !ok {
+		return nil
+	}
+	var names []string
+	for f := range st.AllMembers() {
+		if strings.HasPrefix(f.Path, prefix) {
+			c.member(f)
+			names = append(names, f.Path)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // bareMembers are the members of the struct that token at begins to name, up to a comma.
 func (c *completer) bareMembers(at int, prefix string) []string {
 	end := at
@@ -181,6 +217,10 @@ func (c *completer) typeNames(before, prefix string) []string {
 			if strings.HasPrefix(w, prefix) {
 				names = append(names, w)
 			}
+		}
+		if prefix != "" && strings.HasPrefix("typeof(", prefix) {
+			names = append(names, "typeof(")
+			c.note("typeof(", "the type of a value or an expression")
 		}
 	}
 	if !c.s.open() {

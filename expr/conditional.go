@@ -70,6 +70,17 @@ func (c *compiler) intType(n syntax.Node, x *compiled) func(f *frame) (t intType
 			return t, err == nil
 		}
 	case *syntax.Cast:
+		if n.Of != nil {
+			to := c.typeOfType(n.Of)
+			return func(f *frame) (intType, bool) {
+				t, err := to(f)
+				if err != nil {
+					return intType{}, false
+				}
+				num, ok := value.TypeNum(t)
+				return intType{Num: num, typ: t, k: c.s.kernel}, ok
+			}
+		}
 		t, err := c.s.parseType(n.Type)
 		if err != nil {
 			return nil
@@ -80,9 +91,18 @@ func (c *compiler) intType(n syntax.Node, x *compiled) func(f *frame) (t intType
 		switch n.Op {
 		case "!":
 			return is(4, true)
+		case "sizeof":
+			return is(8, false)
 		case "-", "+", "~":
 			return promoted(c.intType(n.X, c.quiet(n.X)))
 		}
+	case *syntax.Call:
+		if n.Name == "sizeof" || n.Name == "offsetof" {
+			return is(8, false)
+		}
+	case *syntax.Seq:
+		last := n.Nodes[len(n.Nodes)-1]
+		return c.intType(last, c.quiet(last))
 	case *syntax.Binary:
 		switch n.Op {
 		case "==", "!=", "<", ">", "<=", ">=", "&&", "||", "in", "contains", "startsWith", "endsWith", "matches":

@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -21,6 +22,13 @@ func (e *Error) Error() string { return e.Msg }
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// Misasked reports whether an error that a result's writer returned is one of the expression,
+// which the walk over a sequence found, and not of what could not be read.
+func Misasked(err error) bool {
+	var at *Error
+	return errors.As(err, &at) && at.Column >= 0 && !value.IsFault(err)
+}
 
 // Caret is two lines that show the place of the error: the source line, and a
 // caret under the column. It is empty where the place is not known.

@@ -6,6 +6,7 @@ import (
 
 	"kinspect/btf"
 	"kinspect/expr/value"
+	"kinspect/kmem"
 )
 
 // frame holds what an evaluation has in hand: the variables of let, and what the
@@ -42,6 +43,7 @@ func (f *frame) clone() *frame {
 	for i := range g.slots {
 		if e := g.slots[i].e; e != nil {
 			held := *e
+			held.v, held.row = e.value(), nil // which is another one's by then
 			g.slots[i].e = &held
 		}
 	}
@@ -66,14 +68,92 @@ type elem struct {
 	v     any
 	ref   value.Value // the struct
 	isRef bool
+	row   []rowItem // the list of these; what is in it is good for as long as the element
+}
+
+// rowItem is an element of a row: any value, or one of the kernel's that needs no box, or a member of a struct in
+// memory, which is not even made where its content is all that is asked for.
+type rowItem struct {
+	v     any
+	ref   value.Value
+	isRef bool
+
+	member *knownMember // or nil
+	k      *value.Kernel
+	addr   kmem.Addr // of the struct
+}
+
+func (c *rowItem) value() any {
+	switch {
+	case c.member != nil:
+		v := c.k.Ref(c.member.typ, c.addr)
+		if err := v.Enter(&c.member.field); err != nil {
+			return Fault{err}
+		}
+		return v
+	case c.isRef:
+		return c.ref
+	}
+	return c.v
+}
+
+// take makes the item the member of an element. It is false where that is not a plain one, or is not known
+// yet.
+func (c *rowItem) take(of *memberCache, e *elem) bool {
+	m := of.knownMember
+	if !e.isRef || m.special || m.target != nil || e.ref.Type() != m.typ {
+		return false
+	}
+	if c.k, c.addr, c.isRef = e.ref.Plain(); !c.isRef {
+		return false
+	}
+	c.member, c.isRef = m, false
+	return true
+}
+
+// structBehind makes the struct of an element that is a pointer to one, where nothing speaks against
+// following it. It remembers the type that was asked last.
+type structBehind struct {
+	typ    btf.Type
+	target btf.Type
+}
+
+func (p *structBehind) of(x any) (v value.Value, ok bool) {
+	if v, ok = x.(value.Value); !ok || v.Note() != "" || v.IsPerCPUPointer() {
+		return value.Value{}, false
+	}
+	if v.Type() != p.typ {
+		p.typ, p.target = v.Type(), nil
+		if t, ok := btf.Underlying(p.typ).(*btf.Pointer); ok {
+			if _, ok := btf.Underlying(t.Target()).(*btf.Struct); ok {
+				p.target = t.Target()
+			}
+		}
+	}
+	if p.target == nil {
+		return value.Value{}, false
+	}
+	a, ok := v.PointerInHand()
+	if !ok || !a.IsKernel() {
+		return value.Value{}, false
+	}
+	return v.Kernel().Ref(p.target, a), true
 }
 
 // value is the element as all functions take it.
 func (e *elem) value() any {
-	if e.isRef && e.v == nil {
+	switch {
+	case e.v != nil:
+	case e.isRef:
 		if p, err := e.ref.AddressOf(); err == nil {
 			e.v = p
 		}
+	case e.row != nil:
+		list := make([]any, len(e.row))
+		for i := range e.row {
+			list[i] = e.row[i].value()
+		}
+		e.v = list
 	}
 	return e.v
 }

@@ -16,13 +16,14 @@ type ArgKind uint8
 
 // The kinds of arguments.
 const (
-	AnyArg    ArgKind = iota // no name
-	DeviceArg                // a network device
-	NetNSArg                 // a network namespace
-	TypeArg                  // a C type
-	SymbolArg                // a symbol of the kernel
-	MemberArg                // a member of the struct that the argument before names
-	WordArg                  // another word
+	AnyArg       ArgKind = iota // no name
+	DeviceArg                   // a network device
+	NetNSArg                    // a network namespace
+	TypeArg                     // a C type
+	SymbolArg                   // a symbol of the kernel
+	MemberArg                   // a member of the struct that the argument before names
+	WordArg                     // another word
+	OwnMemberArg                // a member of the struct that the argument before is, or points to
 )
 
 // Function is a function of the language.
@@ -35,10 +36,14 @@ type Function struct {
 
 	MinArgs, MaxArgs int // MaxArgs -1 is any number
 	Args             []ArgKind
+	// Words lists what an argument that is a WordArg may be, for completion; it is quick.
+	Words func(s *Session) []Candidate
 
 	// Call computes the result: a Go value of the kinds that [Result] lists. It is
 	// nil for what takes a predicate, which the compiler knows.
 	Call func(c *Call) (any, error)
+	// onStruct makes the same for the plainest of arguments, for one place that calls it; or it is nil.
+	onStruct func() structCall
 	// Slow keeps completion from evaluating the function.
 	Slow bool
 }
@@ -58,6 +63,10 @@ type Call struct {
 
 	frame *frame
 }
+
+// A structCall is what a function of one argument does with a value that has not been made a pointer: an
+// element of a walk. ok is false where that is not of the struct that the function takes, in memory.
+type structCall func(v *value.Value) (result any, ok bool, err error)
 
 // Arg is an argument, or nil where it was left out.
 func (c *Call) Arg(i int) any { return optional(c.Args, i) }
@@ -95,11 +104,11 @@ func (c *Call) Warn(format string, args ...any) { c.Session.warn(format, args...
 
 // Functions lists the functions that every session has, by name.
 func Functions() []Function {
-	all := slices.Concat(netFunctions, kernelFunctions, memoryFunctions, typeFunctions, numberFunctions,
+	all := slices.Concat(netFunctions, kernelFunctions, hasFunctions, memoryFunctions, typeFunctions, numberFunctions,
 		listFunctions, linkedFunctions, predicateFunctions, textFunctions, codeFunctions, sourceFunctions, layoutFunctions, wordFunctions,
-		structFunctions, taskFunctions, systemFunctions,
-		addressFunctions, socketFunctions, qdiscFunctions, linkFunctions, netfilterFunctions, ssFunctions,
-		chainFunctions, tableFunctions, symbolFunctions)
+		structFunctions, entryFunctions, taskFunctions, systemFunctions,
+		addressFunctions, socketFunctions, snmpFunctions, qdiscFunctions, linkFunctions, netfilterFunctions, ssFunctions,
+		chainFunctions, tableFunctions, symbolFunctions, faultFunctions, formatFunctions, searchFunctions, processFunctions, healthFunctions)
 	slices.SortFunc(all, func(a, b Function) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }

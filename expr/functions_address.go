@@ -21,19 +21,13 @@ var addressFunctions = []Function{
 			if err != nil {
 				return nil, err
 			}
-			return &Sequence{Of: "addresses", Each: func(visit func(any) error) error {
+			s := c.Session
+			return s.sequence("addresses", func(visit func(any) error) error {
 				return devices(func(d knet.Device) error {
-					var stop error
-					err := c.Session.stack.EachIPAddress(d, func(a knet.IPAddress) error {
-						stop = visit(addressMap(a))
-						return stop
-					})
-					if err == nil {
-						err = stop
-					}
-					return err
+					return visited(func(visit func(knet.IPAddress) error) error { return s.stack.EachIPAddress(d, visit) },
+						func(a knet.IPAddress) error { return visit(addressMap(a)) })
 				})
-			}}, nil
+			}), nil
 		},
 	},
 	{
@@ -103,19 +97,26 @@ func unstop(err error) error {
 
 // deviceNamed is the device of that name in the session's namespace.
 func (s *Session) deviceNamed(name string) (knet.Device, error) {
-	ns, err := s.netns(nil)
+	nss, err := s.netnss(nil)
 	if err != nil {
 		return knet.Device{}, err
 	}
-	return s.stack.Device(name, ns)
+	return s.findDevice(name, nss)
 }
 
-// device is an argument that is a network device, or names one of the session's namespace.
+// device is an argument that is a network device, or names one of the session's namespaces.
 func (c *Call) device(i int) (knet.Device, error) {
 	if c.Session.stack == nil {
 		return knet.Device{}, errNoStack
 	}
 	if name, ok := c.Arg(i).(string); ok {
+		return c.Session.deviceNamed(name)
+	}
+	if _, _, named := isText(c.Arg(i)); named { // as net_device.name is
+		name, _, err := text(c.Arg(i))
+		if err != nil {
+			return knet.Device{}, err
+		}
 		return c.Session.deviceNamed(name)
 	}
 	v, ok := c.Arg(i).(value.Value)
@@ -176,16 +177,13 @@ func callNeighbours(c *Call) (any, error) {
 		return nil, err
 	}
 	s := c.Session
-	return &Sequence{Of: "neighbours", Each: func(visit func(any) error) error {
+	return s.sequence("neighbours", func(visit func(any) error) error {
 		wanted := map[uint64]knet.Device{}
 		err := devices(func(d knet.Device) error { wanted[d.Addr()] = d; return nil })
 		if err != nil {
 			return err
 		}
 		return s.stack.EachNeighbour(wanted, func(n knet.Neighbour) error {
-			if err := s.stopped(); err != nil {
-				return err
-			}
 			out := map[string]any{
 				"device": n.Device.Name, "netns": nsNumber(n.Device.NS), "family": ipFamily(n.Addr), "address": n.Addr.String(),
 				"state": n.State, "lladdr": nil, "flags": words(n.Flags), "neighbour": nil,
@@ -198,5 +196,5 @@ func callNeighbours(c *Call) (any, error) {
 			}
 			return visit(out)
 		})
-	}}, nil
+	}), nil
 }

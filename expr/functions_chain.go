@@ -50,23 +50,20 @@ func callChain(c *Call) (any, error) {
 		return nil, err
 	}
 	k := first.Kernel()
-	return newSequence(st.String(), func(visit func(*elem) error) error {
+	return refs(k, st, func(visit func(kmem.Addr) error) error {
 		// As in Brent's search for a circle, one address is kept, at each power of two.
 		mark, power, lap := kmem.Addr(0), 1, 0
-		e := &elem{ref: k.Ref(st, 0), isRef: true}
 		for n, a := 0, at; a != 0; n++ {
 			switch {
 			case a == mark:
 				return value.ErrCycle
 			case n >= maxChain:
-				return fmt.Errorf("the chain has more than %d structs: gave up", maxChain)
+				return value.Faultf("the chain has more than %d structs: gave up", maxChain)
 			}
 			if lap++; lap == power {
 				mark, power, lap = a, power*2, 0
 			}
-			e.v = nil
-			e.ref.MoveTo(a)
-			if err := visit(e); err != nil {
+			if err := visit(a); err != nil {
 				return err
 			}
 			next, err := k.Ref(st, a).PointerPath(member)

@@ -61,7 +61,11 @@ var kernelFunctions = []Function{
 			if !c.Session.open() {
 				return nil, errNoKernel
 			}
-			return c.Session.kernel.Symbolize(a), nil
+			v, ok := c.Arg(0).(value.Value)
+			if !ok {
+				return c.Session.kernel.Symbolize(a), nil
+			}
+			return c.Session.kernel.SymbolizePointer(v, a), nil
 		},
 	},
 	{
@@ -121,7 +125,7 @@ func callAddr(c *Call) (any, error) {
 		if !ok {
 			return nil, c.Session.noSymbol(name)
 		}
-		return c.Session.kernel.Pointer(&btf.Void{}, sym.Addr), nil
+		return c.Session.kernel.SymbolPointer(sym), nil
 	}
 	v, err := c.Value(0, "what addr takes")
 	if err != nil {
@@ -138,8 +142,6 @@ func address(v value.Value) (any, error) {
 		return p, nil
 	case v.IsBitField():
 		return nil, errors.New("a bit-field has no address")
-	case v.IsPerCPU():
-		return nil, errors.New("a per-CPU variable has an address on each CPU: addr(per_cpu(…, CPU))")
 	}
 	if _, ok := btf.Underlying(v.Type()).(*btf.Pointer); ok {
 		return nil, fmt.Errorf("this %s is an address already, and lies nowhere itself", v.Type())
@@ -184,5 +186,59 @@ func callContainerOf(c *Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.Session.kernel.Pointer(st, a-kmem.Addr(f.Offset())), nil
+	out := c.Session.kernel.Pointer(st, a-kmem.Addr(f.Offset()))
+	if v, ok := c.Arg(0).(value.Value); ok {
+		if target, ok := pointedTo(v); ok && !fitsMember(target, f.Type) {
+			return nil, fmt.Errorf("the pointer is to %s, and %s of %s is %s: a void * may be to any", target, member, st, f.Type)
+		}
+		out = out.FromPerCPU(v)
+	}
+	return out, nil
+}
+
+// pointedTo is the type of what a pointer points to, or what a value in memory is, whose address is taken. A
+// number tells nothing.
+func pointedTo(v value.Value) (btf.Type, bool) {
+	if p, ok := btf.Underlying(v.Type()).(*btf.Pointer); ok {
+		return p.Target(), true
+	}
+	return v.Type(), !v.IsScalar()
+}
+
+// fitsMember reports whether a pointer may be one to a member, as the kernel's container_of has it
+// (include/linux/container_of.h): their types are the same, or the pointer's is void or of single bytes.
+// What an array holds fits the array.
+func fitsMember(target, member btf.Type) bool {
+	for range 8 { // dimensions
+		a, b := btf.Underlying(target), btf.Underlying(member)
+		if n, ok := a.(*btf.Int); ok && n.Size == 1 && !n.Bool {
+			return true
+		}
+		switch a := a.(type) {
+		case *btf.Void:
+			return true
+		case *btf.Array:
+			if b, ok := b.(*btf.Array); ok {
+				target, member = a.Elem(), b.Elem()
+				continue
+			}
+			target = a.Elem()
+			continue
+		case *btf.Pointer: // to what is not asked
+			_, ok := b.(*btf.Pointer)
+			if array, isArray := b.(*btf.Array); isArray {
+				_, ok = btf.Underlying(array.Elem()).(*btf.Pointer)
+			}
+			return ok
+		}
+		if array, ok := b.(*btf.Array); ok {
+			member = array.Elem()
+			continue
+		}
+		// Anonymous structs have no names to tell them apart.
+		n, err1 := btf.Sizeof(a)
+		m, err2 := btf.Sizeof(b)
+		return a.TypeName() == b.TypeName() && (err1 != nil || err2 != nil || n == m)
+	}
+	return true
 }

@@ -3,6 +3,7 @@ package expr
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"kinspect/btf"
 	"kinspect/expr/value"
@@ -16,7 +17,7 @@ var linkedFunctions = []Function{
 		Doc:      "the structs on a list_head or hlist_head, linked through MEMBER, as a sequence of pointers",
 		Examples: []string{"list_for_each(init_net.dev_base_head, struct net_device, dev_list) | sum(.mtu)"},
 		MinArgs:  3, MaxArgs: 3, Args: []ArgKind{AnyArg, TypeArg, MemberArg},
-		Call: func(c *Call) (any, error) { return c.linked(-1) },
+		Call: func(c *Call) (any, error) { return c.linked(-1, "list_head", "hlist_head") },
 	},
 	{
 		Name: "list_entries", Signature: "list_entries(HEAD, 'struct TYPE', 'MEMBER'[, LIMIT])", Topic: topicKernel,
@@ -25,7 +26,7 @@ var linkedFunctions = []Function{
 		MinArgs:  3, MaxArgs: 4, Args: []ArgKind{AnyArg, TypeArg, MemberArg},
 		Call: func(c *Call) (any, error) {
 			if c.Arg(3) == nil {
-				return c.linked(-1)
+				return c.linked(-1, "list_head", "hlist_head")
 			}
 			limit, err := c.Int(3, "a limit")
 			if err != nil {
@@ -34,7 +35,7 @@ var linkedFunctions = []Function{
 			if limit < 0 {
 				return nil, errors.New("a limit is not negative")
 			}
-			return c.linked(limit)
+			return c.linked(limit, "list_head", "hlist_head")
 		},
 	},
 }
@@ -42,8 +43,9 @@ var linkedFunctions = []Function{
 // maxLinked bounds a walk: a list of which no circle is found ends here.
 const maxLinked = 1 << 40
 
-// linked is the sequence of the structs on a list; a limit below zero is none.
-func (c *Call) linked(limit int64) (any, error) {
+// linked is the sequence of the structs on a list, whose head is one of these structs; a limit
+// below zero is none.
+func (c *Call) linked(limit int64, heads ...string) (any, error) {
 	head, err := c.Value(0, "the head of a list")
 	if err != nil {
 		return nil, err
@@ -53,11 +55,16 @@ func (c *Call) linked(limit int64) (any, error) {
 			return nil, err
 		}
 	}
-	kind := "list_head"
+	kind := ""
 	if t, ok := btf.Underlying(head.Type()).(*btf.Struct); ok {
 		kind = t.Name
 	}
-	if kind != "list_head" && kind != "hlist_head" {
+	switch {
+	case slices.Contains(heads, kind):
+	case len(heads) == 1:
+		_, err := c.structArg(0, "what is walked", heads[0])
+		return nil, err
+	default:
 		return nil, fmt.Errorf("%s is neither a list_head nor an hlist_head", head.Type())
 	}
 	st, member, err := c.linkMember(kind)
@@ -69,18 +76,15 @@ func (c *Call) linked(limit int64) (any, error) {
 		return nil, err
 	}
 	s, off := c.Session, kmem.Addr(f.Offset())
-	return newSequence(st.String(), func(visit func(*elem) error) error {
+	return refs(head.Kernel(), st, func(visit func(kmem.Addr) error) error {
 		n := int64(0)
-		e := &elem{ref: head.Kernel().Ref(st, 0), isRef: true}
 		return value.EachLink(head, kind == "hlist_head", maxLinked, func(a kmem.Addr) error {
 			if limit >= 0 && n >= limit {
 				s.warn("list_entries stopped after %d entries: the list is longer, and a fourth argument sets the limit", limit)
 				return value.Stop()
 			}
 			n++
-			e.v = nil
-			e.ref.MoveTo(a - off)
-			return visit(e)
+			return visit(a - off)
 		})
 	}), nil
 }

@@ -38,6 +38,9 @@ var listFunctions = []Function{
 		MinArgs:  1, MaxArgs: 1,
 		Call: func(c *Call) (any, error) {
 			var out any
+			if q, ok := c.Arg(0).(*Sequence); ok && q.span != nil && q.span.len() > 0 {
+				return q.span.at(-1)
+			}
 			err := c.each(0, func(e *elem) error {
 				out = e.value()
 				return nil
@@ -109,7 +112,7 @@ var listFunctions = []Function{
 		Name: "sort", Signature: "sort(LIST[, 'asc' or 'desc'])", Topic: topicList,
 		Doc:      "the elements in order: numbers by value, unsigned ones too, or strings",
 		Examples: []string{"netdevs() | map(.ifindex) | sort('desc')"},
-		MinArgs:  1, MaxArgs: 2, Args: []ArgKind{AnyArg, WordArg},
+		MinArgs:  1, MaxArgs: 2, Args: []ArgKind{AnyArg, WordArg}, Words: oneOf("asc", "desc"),
 		Call: callSort,
 	},
 	{
@@ -195,6 +198,11 @@ var listFunctions = []Function{
 				n, err := c.Int(1, "an index")
 				if err != nil || n < 0 {
 					return nil, err
+				}
+				if x.span != nil && uint64(n) >= x.span.len() {
+					return nil, nil
+				} else if x.span != nil {
+					return x.span.at(n)
 				}
 				return c.Session.head(c.frame, x, n+1).last(n)
 			case []any:
@@ -283,7 +291,7 @@ func callUniq(c *Call) (any, error) {
 
 // distinctKey tells elements apart.
 func distinctKey(x any) (string, error) {
-	k, err := key(x)
+	k, err := bareKey(x)
 	if err != nil {
 		return "", fmt.Errorf("uniq: %w", err)
 	}

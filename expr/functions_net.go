@@ -8,6 +8,7 @@ import (
 	"kinspect/btf"
 	"kinspect/expr/knet"
 	"kinspect/expr/value"
+	"kinspect/kmem"
 )
 
 const topicNet = "network"
@@ -22,7 +23,7 @@ var netFunctions = []Function{
 	},
 	{
 		Name: "netdevs", Signature: "netdevs([NETNS])", Topic: topicNet,
-		Doc:      "the devices of a network namespace, as a list of struct net_device *; 'all' is every namespace",
+		Doc:      "the devices of a network namespace, as a sequence of struct net_device *; 'all' is every namespace",
 		Examples: []string{"netdevs() | filter(.rx_dropped > 0) | map(.name)", "netdevs('all') | map(.name)"},
 		MaxArgs:  1, Args: []ArgKind{NetNSArg},
 		Call: callNetdevs,
@@ -173,19 +174,22 @@ func callNetdev(c *Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := c.Session
-	nss, err := s.netnss(c.Arg(1))
+	nss, err := c.Session.netnss(c.Arg(1))
 	if err != nil {
 		return nil, err
 	}
-	if len(nss) == 1 {
-		d, err := s.stack.Device(name, nss[0])
-		if err != nil {
-			return nil, err
-		}
-		return d.Value.AddressOf()
+	d, err := c.Session.findDevice(name, nss)
+	if err != nil {
+		return nil, err
 	}
-	// In all namespaces: there must be one.
+	return d.Value.AddressOf()
+}
+
+// findDevice is the device of a name in the namespaces: in several, there must be one.
+func (s *Session) findDevice(name string, nss []knet.NetNS) (knet.Device, error) {
+	if len(nss) == 1 {
+		return s.stack.Device(name, nss[0])
+	}
 	var found []knet.Device
 	for _, ns := range nss {
 		err := s.stack.EachDevice(ns, func(d knet.Device) error {
@@ -196,39 +200,48 @@ func callNetdev(c *Call) (any, error) {
 			return s.stopped()
 		})
 		if err != nil {
-			return nil, err
+			return knet.Device{}, err
 		}
 	}
 	switch {
 	case len(found) == 1:
-		return found[0].Value.AddressOf()
+		return found[0], nil
 	case len(found) == 0:
-		return nil, fmt.Errorf("no network namespace has a device %s", value.Quote(name))
+		return knet.Device{}, fmt.Errorf("no network namespace has a device %s", value.Quote(name))
 	}
-	return nil, fmt.Errorf("%d network namespaces have a device %s, %s and %s among them: name one, netdev(%s, '%d')",
+	return knet.Device{}, fmt.Errorf("%d network namespaces have a device %s, %s and %s among them: name one, netdev(%s, '%d')",
 		len(found), value.Quote(name), found[0].NS, found[1].NS, value.Quote(name), found[1].NS.Inum)
 }
 
 func callNetdevs(c *Call) (any, error) {
-	nss, err := c.Session.netnss(c.Arg(0))
+	s := c.Session
+	nss, err := s.netnss(c.Arg(0))
 	if err != nil {
 		return nil, err
 	}
-	out := []any{}
-	for _, ns := range nss {
-		err := c.Session.stack.EachDevice(ns, func(d knet.Device) error {
-			p, err := d.Value.AddressOf()
-			if err != nil {
+	st, err := s.kernel.Struct("net_device")
+	if err != nil {
+		return nil, err
+	}
+	return refs(s.kernel, st, func(visit func(kmem.Addr) error) error {
+		var faults value.Faults
+		for _, ns := range nss {
+			var own error
+			err := s.stack.EachDeviceAddr(ns, func(a kmem.Addr) error {
+				if own = s.stopped(); own == nil {
+					own = visit(a)
+				}
+				return own
+			})
+			if own != nil {
+				return own
+			}
+			if err := faults.Keep(err); err != nil {
 				return err
 			}
-			out = append(out, p)
-			return c.Grow(1)
-		})
-		if err != nil {
-			return nil, err
 		}
-	}
-	return out, nil
+		return faults.Err()
+	}), nil
 }
 
 func callNetnss(c *Call) (any, error) {

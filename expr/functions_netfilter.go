@@ -16,20 +16,15 @@ var netfilterFunctions = []Function{
 			if err != nil {
 				return nil, err
 			}
-			return &Sequence{Of: "netfilter hooks", Each: func(visit func(any) error) error {
+			s := c.Session
+			return s.sequence("netfilter hooks", func(visit func(any) error) error {
 				for _, ns := range nss {
-					err := c.Session.stack.EachNFHook(ns, func(h knet.NFHook) error {
-						if err := c.Session.stopped(); err != nil {
-							return err
-						}
-						return visit(nfMap(h))
-					})
-					if err != nil {
-						return unstop(err)
+					if err := s.stack.EachNFHook(ns, func(h knet.NFHook) error { return visit(nfMap(h)) }); err != nil {
+						return err
 					}
 				}
 				return nil
-			}}, nil
+			}), nil
 		},
 	},
 }

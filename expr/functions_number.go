@@ -3,6 +3,7 @@ package expr
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"kinspect/expr/value"
 )
@@ -67,7 +68,8 @@ var numberFunctions = []Function{
 			if err != nil {
 				return nil, err
 			}
-			return compute("^", n, number{Num: value.IntNum(-1), k: n.k})
+			v, err := compute("^", n, number{Num: value.IntNum(-1), k: n.k})
+			return c.Session.networkOrder("^", c.Arg(0), nil, v), err
 		},
 	},
 }
@@ -86,7 +88,8 @@ func bitFunction(name, op, doc, example string) Function {
 			if err != nil {
 				return nil, err
 			}
-			return compute(op, a, b)
+			v, err := compute(op, a, b)
+			return c.Session.networkOrder(op, c.Arg(0), c.Arg(1), v), err
 		},
 	}
 }
@@ -102,6 +105,9 @@ func (c *Call) number(i int, name string) (number, error) {
 
 func callInt(c *Call) (any, error) {
 	if s, ok := c.Arg(0).(string); ok {
+		if err := notOctal(s); err != nil {
+			return nil, err
+		}
 		if i, err := strconv.ParseInt(s, 0, 64); err == nil {
 			return plain(value.IntNum(i)), nil
 		}
@@ -129,4 +135,18 @@ func callInt(c *Call) (any, error) {
 		return plain(value.IntNum(i)), nil
 	}
 	return n.Bits, nil
+}
+
+// notOctal is the error for a number with leading zeros, which is one of the language's own
+// numbers, too.
+func notOctal(s string) error {
+	digits := strings.TrimLeft(s, "+-")
+	if len(digits) < 2 || digits[0] != '0' || strings.Trim(digits, "0123456789_") != "" {
+		return nil
+	}
+	bare := strings.TrimLeft(digits, "0_")
+	if bare == "" {
+		bare = "0"
+	}
+	return fmt.Errorf("%s: C reads this as octal: write 0o%s for that, or leave the leading zeros out", cut(s, 40), bare)
 }

@@ -17,7 +17,7 @@ var predicateFunctions = []Function{
 	},
 	{
 		Name: "count", Signature: "count(LIST[, CONDITION])", Topic: topicPredicate,
-		Doc:      "for how many elements the condition holds",
+		Doc:      "for how many elements the condition holds; without one, how many there are (in expr-lang, how many are true)",
 		Examples: []string{"netdevs() | count(.mtu == 1500)"},
 	},
 	{
@@ -64,6 +64,7 @@ var predicateFunctions = []Function{
 		Name: "sortBy", Signature: "sortBy(LIST, EXPRESSION[, 'asc' or 'desc'])", Topic: topicPredicate,
 		Doc:      "the elements in the order of what the expression makes of them",
 		Examples: []string{"netdevs() | sortBy(.rx_dropped, 'desc') | map(.name)"},
+		Args:     []ArgKind{AnyArg, AnyArg, WordArg}, Words: oneOf("asc", "desc"),
 	},
 	{
 		Name: "groupBy", Signature: "groupBy(LIST, EXPRESSION)", Topic: topicPredicate,

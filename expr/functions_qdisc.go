@@ -16,11 +16,12 @@ var qdiscFunctions = []Function{
 			if err != nil {
 				return nil, err
 			}
-			return &Sequence{Of: "qdiscs", Each: func(visit func(any) error) error {
+			s := c.Session
+			return s.sequence("qdiscs", func(visit func(any) error) error {
 				return devices(func(d knet.Device) error {
-					return c.Session.stack.EachQdisc(d, func(q knet.Qdisc) error { return visit(qdiscMap(q)) })
+					return s.stack.EachQdisc(d, func(q knet.Qdisc) error { return visit(qdiscMap(q)) })
 				})
-			}}, nil
+			}), nil
 		},
 	},
 }

@@ -16,13 +16,14 @@ var socketFunctions = []Function{
 	{
 		Name: "sockets", Signature: "sockets([KIND or [KIND, …][, NETNS]])", Topic: topicNet,
 		Doc: "the sockets of a network namespace: tcp, udp, udplite, raw, icmp, unix, packet, netlink, xdp, other, or all of them ('all'), " +
-			"with state, ends, queues, drops and owner; .sk is the struct sock",
+			"with state, ends, queues, drops and owner; .sk is the struct sock, or what TCP has in its place for SYN-RECV and TIME-WAIT, of which .sk->__sk_common works as well",
 		Examples: []string{
 			"sockets('tcp') | filter(.state == 'LISTEN') | map(.local_port)",
 			"sockets(['udp', 'packet']) | filter(.drops > 0) | map([.kind, .drops, .owner])",
 			"sockets('netlink') | map(.sk.sk_rcvbuf)",
+			"sockets('tcp') | map(.sk->__sk_common.skc_num)",
 		},
-		MaxArgs: 2, Args: []ArgKind{WordArg, NetNSArg},
+		MaxArgs: 2, Args: []ArgKind{WordArg, NetNSArg}, Words: socketWords,
 		Call: callSockets,
 	},
 	{
@@ -83,23 +84,26 @@ func callSockets(c *Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Sequence{Of: "sockets", Each: func(visit func(any) error) error {
+	return s.sequence("sockets", func(visit func(any) error) error {
 		o := &owners{s: s}
 		return s.eachSocket(kinds, nss, o, func(k knet.Socket) error { return visit(socketRecord(s, k, o)) })
-	}}, nil
+	}), nil
 }
 
-// eachSocket walks the sockets of several kinds.
+// eachSocket walks the sockets of several kinds. What cannot be read of one kind does not keep
+// the others from being visited: the fault comes at the end.
 func (s *Session) eachSocket(kinds []string, nss []knet.NetNS, o *owners, visit func(knet.Socket) error) error {
 	if s.stack == nil {
 		return errNoStack
 	}
+	var own error
 	each := func(k knet.Socket) error {
-		if err := s.stopped(); err != nil {
-			return err
+		if own = s.stopped(); own == nil {
+			own = visit(k)
 		}
-		return visit(k)
+		return own
 	}
+	var faults value.Faults
 	for _, kind := range kinds {
 		var err error
 		if kind == otherSockets {
@@ -107,11 +111,14 @@ func (s *Session) eachSocket(kinds []string, nss []knet.NetNS, o *owners, visit 
 		} else {
 			err = s.stack.EachSocket(kind, nss, each)
 		}
-		if err != nil {
-			return unstop(err)
+		if own != nil {
+			return unstop(own)
+		}
+		if err := faults.Keep(err); err != nil {
+			return err
 		}
 	}
-	return nil
+	return faults.Err()
 }
 
 // otherSockets are those that open files lead to, of families without a table, by address.
@@ -125,19 +132,20 @@ func (s *Session) otherSockets(nss []knet.NetNS, o *owners, visit func(knet.Sock
 		at = append(at, a)
 	}
 	slices.Sort(at)
+	var faults value.Faults
 	for _, a := range at {
 		k, ok, err := s.stack.OtherSocket(a, nss)
-		if err != nil {
+		if err := faults.Keep(err); err != nil {
 			return err
 		}
-		if !ok {
+		if !ok || err != nil {
 			continue
 		}
 		if err := visit(k); err != nil {
 			return err
 		}
 	}
-	return nil
+	return faults.Err()
 }
 
 // owners is the index of open files that are sockets, made when it is first asked for, once a walk.

@@ -14,7 +14,7 @@ var ssFunctions = []Function{
 		Name: "ss", Signature: "ss([KIND or [KIND, …][, NETNS]])", Topic: topicNet,
 		Doc:      "a table of sockets as `ss` prints it: without a kind, those of TCP and UDP that listen (`ss -tulnp`), else all of the kind; see sockets()",
 		Examples: []string{"ss()", "ss('netlink')"},
-		MaxArgs:  2, Args: []ArgKind{WordArg, NetNSArg},
+		MaxArgs:  2, Args: []ArgKind{WordArg, NetNSArg}, Words: socketWords,
 		Call: callSS, Slow: true,
 	},
 	{
@@ -28,8 +28,9 @@ var ssFunctions = []Function{
 
 // socketTable prints sockets in columns; in JSON it is a list of them.
 type socketTable struct {
-	rows []*Record
-	text [][]string
+	rows  []*Record
+	text  [][]string
+	fault error // what could not be read
 }
 
 func callSS(c *Call) (any, error) {
@@ -48,19 +49,29 @@ func callSS(c *Call) (any, error) {
 	}
 	t := &socketTable{}
 	o := &owners{s: s}
+	var unowned error
 	err = s.eachSocket(kinds, nss, o, func(k knet.Socket) error {
 		if listening && !k.Listens() {
 			return nil
 		}
 		who, err := o.of(k.Addr())
 		if err != nil {
-			return err
+			unowned = err
 		}
+		owners, _ := who.([]any)
 		t.rows = append(t.rows, socketRecord(s, k, o))
-		t.text = append(t.text, socketRow(k, who.([]any)))
+		t.text = append(t.text, socketRow(k, owners))
 		return c.Grow(1)
 	})
-	return t, err
+	for _, e := range []error{err, unowned} {
+		if e != nil && !value.IsFault(e) {
+			return nil, e
+		}
+		if t.fault == nil {
+			t.fault = e
+		}
+	}
+	return t, nil
 }
 
 // ssStates are the states as `ss` writes them.
@@ -135,12 +146,17 @@ func socketEnds(k knet.Socket) (local, remote string) {
 	if k.Kind == "raw" {
 		port = k.ProtocolName()
 	}
-	return endText(k.Local, on, port), endText(k.Remote, "", strconv.Itoa(int(k.Remote.Port)))
+	return endText(k, k.Local, on, port), endText(k, k.Remote, "", strconv.Itoa(int(k.Remote.Port)))
 }
 
-func endText(e knet.Endpoint, on, port string) string {
+// endText is one end. Any address of IPv6 is *, as `ss` has it, where IPv4 comes in, too.
+func endText(k knet.Socket, e knet.Endpoint, on, port string) string {
 	a := e.Addr.String()
-	if !e.Addr.Is4() {
+	switch {
+	case e.Addr.Is4():
+	case e.Addr.IsUnspecified() && !k.V6Only:
+		a = "*"
+	default:
 		a = "[" + a + "]"
 	}
 	if port == "0" {
@@ -152,7 +168,7 @@ func endText(e knet.Endpoint, on, port string) string {
 // Text implements [Printer].
 func (t *socketTable) Text(value.Format) (string, error) {
 	head := []string{"Netid", "State", "Recv-Q", "Send-Q", "Drops", "Local Address:Port", "Peer Address:Port", "Process"}
-	return columns(append([][]string{head}, t.text...)), nil
+	return columns(append([][]string{head}, t.text...)), t.fault
 }
 
 // columns lines up the cells of rows.
@@ -183,14 +199,15 @@ func columns(rows [][]string) string {
 // JSON implements [Printer].
 func (t *socketTable) JSON() (any, error) {
 	out := make([]any, len(t.rows))
+	first := t.fault
 	for i, r := range t.rows {
 		j, err := r.JSON()
-		if err != nil {
-			return nil, err
+		if err != nil && first == nil {
+			first = err
 		}
 		out[i] = j
 	}
-	return out, nil
+	return out, first
 }
 
 // socketSummary is what `ss -s` prints.
@@ -209,7 +226,7 @@ func callSocketSummary(c *Call) (any, error) {
 func (m socketSummary) Text(value.Format) (string, error) {
 	t := m.TCP
 	head := fmt.Sprintf("Total: %d\nTCP:   %d (estab %d, closed %d, orphaned %d, timewait %d)\n\n",
-		m.Used, t.Allocated+t.Requests+t.TimeWait, t.Established, t.Closed(), t.Orphaned, t.TimeWait)
+		m.Used, t.Allocated+t.TimeWait, t.Established, t.Closed(), t.Orphaned, t.TimeWait)
 	rows := [][]string{{"Transport", "Total", "IP", "IPv6"}}
 	inet := [2]uint64{}
 	for _, r := range []struct {

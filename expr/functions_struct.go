@@ -14,7 +14,7 @@ var structFunctions = []Function{
 		Doc:      "the structs on an hlist_head, linked through MEMBER, as pointers (include/linux/list.h)",
 		Examples: []string{"hlist_for_each(init_net.dev_name_head[0], 'struct netdev_name_node', 'hlist') | map(.name)"},
 		MinArgs:  3, MaxArgs: 3, Args: structArgs,
-		Call: eachOf(value.EachHEntry, "hlist_head"),
+		Call: func(c *Call) (any, error) { return c.linked(-1, "hlist_head") },
 	},
 	{
 		Name: "hlist_nulls_for_each", Signature: "hlist_nulls_for_each(HEAD, 'struct TYPE', 'MEMBER')", Topic: topicStruct,

@@ -36,6 +36,9 @@ func callSymbols(c *Call) (any, error) {
 		if err != nil {
 			return nil, err
 		}
+		if v, ok := c.Arg(0).(value.Value); ok && v.IsPerCPUPointer() && c.Session.kernel.SymbolizePointer(v, a) == "per-CPU "+a.String() {
+			return nil, fmt.Errorf("the %s is a per-CPU pointer to what was allocated: no symbol has it", v.Type())
+		}
 		q = symbol.Query{Text: a.String(), Addr: a}
 	}
 	around := int64(0)

@@ -32,7 +32,7 @@ var systemFunctions = []Function{
 		Name: "kernel_config", Signature: "kernel_config(['OPTION'])", Topic: topicSystem,
 		Doc:      "the kernel's configuration where it carries it, or one option of it: 'y', 'm', a text, or nil (kernel/configs.c)",
 		Examples: []string{"kernel_config('CONFIG_HZ')"},
-		MaxArgs:  1, Args: []ArgKind{WordArg},
+		MaxArgs:  1, Args: []ArgKind{WordArg}, Words: configOptions,
 		Call: callConfig,
 	},
 	{
@@ -74,9 +74,9 @@ var systemFunctions = []Function{
 	},
 	{
 		Name: "slab_cache", Signature: "slab_cache('NAME')", Topic: topicSystem,
-		Doc:      "the slab cache of that name, as slab_caches() has it",
-		Examples: []string{"slab_cache('kmalloc-64').active"},
-		MinArgs:  1, MaxArgs: 1, Args: []ArgKind{WordArg},
+		Doc:      "the slab cache of that name, as slab_caches() has it, and allocated: what is active, less the free objects that CPUs keep",
+		Examples: []string{"slab_cache('kmalloc-64').allocated"},
+		MinArgs:  1, MaxArgs: 1, Args: []ArgKind{WordArg}, Words: slabNames,
 		Call: callSlabCache,
 	},
 }

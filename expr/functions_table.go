@@ -49,7 +49,7 @@ func callTable(c *Call) (any, error) {
 		list, ok := x.([]any)
 		if !ok {
 			for _, column := range t.columns {
-				cell, err := s.path(x, column)
+				cell, err := orFault(s.path(x, column))
 				if err != nil {
 					return err
 				}

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"strings"
 
+	"kinspect/btf"
 	"kinspect/expr/ktask"
 	"kinspect/expr/value"
+	"kinspect/kmem"
 )
 
 const topicTask = "tasks"
@@ -16,7 +18,7 @@ var taskFunctions = []Function{
 		Name: "tasks", Signature: "tasks(['all'])", Topic: topicTask,
 		Doc:      "every process by its leader, or with 'all' every thread, as struct task_struct * (init_task.tasks, kernel/fork.c)",
 		Examples: []string{"tasks() | map([.pid, .comm])", "tasks('all') | count(task_state(#) == 'D (disk sleep)')"},
-		MaxArgs:  1, Args: []ArgKind{WordArg},
+		MaxArgs:  1, Args: []ArgKind{WordArg}, Words: oneOf("all"),
 		Call: callTasks,
 	},
 	{
@@ -57,6 +59,7 @@ var taskFunctions = []Function{
 			}
 			return ktask.State(t)
 		},
+		onStruct: stateOfEach,
 	},
 	{
 		Name: "task_parent", Signature: "task_parent(TASK or PID)", Topic: topicTask,
@@ -79,7 +82,7 @@ var taskFunctions = []Function{
 		Name: "task_ns", Signature: "task_ns(TASK or PID, 'KIND')", Topic: topicTask,
 		Doc:      "a task's namespace: net, mnt, pid, user, uts, ipc, cgroup, time or pid_for_children; nil where it has none any more",
 		Examples: []string{"task_ns(1, 'mnt').ns.inum", "task_ns(1, 'pid') == addr(init_pid_ns)"},
-		MinArgs:  2, MaxArgs: 2, Args: []ArgKind{AnyArg, WordArg},
+		MinArgs:  2, MaxArgs: 2, Args: []ArgKind{AnyArg, WordArg}, Words: namespaceKinds,
 		Call: func(c *Call) (any, error) {
 			kind, err := c.String(1, "a kind of namespace")
 			if err != nil {
@@ -120,7 +123,7 @@ var taskFunctions = []Function{
 	},
 	{
 		Name: "stack", Signature: "stack(TASK or PID)", Topic: topicTask,
-		Doc:      "the kernel stack of a task that waits, the innermost function first; what is a guess has a ? (arch/x86/kernel/unwind_orc.c)",
+		Doc:      "the kernel stack of a task, the innermost function first: of one that waits, or that runs where a dump has the registers of its CPU; what is a guess has a ?; with --vmlinux each with its line, and the functions inlined there (arch/x86/kernel/unwind_orc.c)",
 		Examples: []string{"stack(1)", "tasks() | filter(task_state(#) startsWith 'D') | map([.comm, stack(#)])"},
 		MinArgs:  1, MaxArgs: 1,
 		Call: callStack,
@@ -156,11 +159,37 @@ func (c *Call) task(i int) (value.Value, error) {
 	return t, nil
 }
 
+// isTask reports whether a value is a struct task_struct in memory.
+func isTask(v *value.Value) bool {
+	st, ok := v.Type().(*btf.Struct)
+	return ok && st.Name == "task_struct" && !st.Union && v.InMemory()
+}
+
+// stateOfEach is task_state for the elements of a walk.
+func stateOfEach() structCall {
+	var states ktask.StateReader
+	var last string
+	var boxed any // which is last, as most are what the one before them was
+	return func(v *value.Value) (any, bool, error) {
+		if !isTask(v) {
+			return nil, false, nil
+		}
+		state, err := states.Of(v)
+		if err != nil {
+			return nil, true, err
+		}
+		if boxed == nil || state != last {
+			last, boxed = state, state
+		}
+		return boxed, true, nil
+	}
+}
+
 func callTasks(c *Call) (any, error) {
 	if !c.Session.open() {
 		return nil, errNoKernel
 	}
-	k, each := c.Session.kernel, ktask.Each
+	all := false
 	if c.Arg(0) != nil {
 		which, err := c.String(0, "which tasks")
 		if err != nil {
@@ -169,9 +198,31 @@ func callTasks(c *Call) (any, error) {
 		if which != "all" {
 			return nil, fmt.Errorf("tasks('all') are those of every thread: there is no %s", value.Quote(which))
 		}
-		each = ktask.EachOfAll
+		all = true
 	}
-	return c.pointers("tasks", func(visit func(value.Value) error) error { return each(k, visit) }), nil
+	s := c.Session
+	return newSequence("tasks", func(visit func(*elem) error) error {
+		e := &elem{isRef: true}
+		var own error
+		err := ktask.EachAddr(s.kernel, all, func(st *btf.Struct, a kmem.Addr) error {
+			if own != nil { // the end of one part is not that of the walk
+				return own
+			}
+			if own = s.stopped(); own != nil {
+				return own
+			}
+			if e.v = nil; !e.ref.Valid() {
+				e.ref = s.kernel.Ref(st, a)
+			}
+			e.ref.MoveTo(a)
+			own = visit(e)
+			return own
+		})
+		if own != nil {
+			return own
+		}
+		return err
+	}), nil
 }
 
 // taskNS is a namespace of the task that the first argument is.
@@ -192,23 +243,19 @@ func callTaskFiles(c *Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := c.Session
-	return &Sequence{Of: "files", Each: func(visit func(any) error) error {
+	return c.Session.sequence("files", func(visit func(any) error) error {
 		return ktask.EachFile(t, func(fd int, file value.Value) error {
-			if err := s.stopped(); err != nil {
-				return err
-			}
 			p, err := file.AddressOf()
 			if err != nil {
 				return err
 			}
-			path, err := ktask.FilePath(file)
+			path, err := orFault(ktask.FilePath(file))
 			if err != nil {
 				return fmt.Errorf("the path of file %d: %w", fd, err)
 			}
 			return visit(map[string]any{"fd": fd, "file": p, "path": path})
 		})
-	}}, nil
+	}), nil
 }
 
 func callStack(c *Call) (any, error) {

@@ -1,12 +1,11 @@
 package expr
 
 import (
-	"errors"
 	"fmt"
+	"math"
 
 	"kinspect/btf"
 	"kinspect/expr/value"
-	"kinspect/kmem"
 )
 
 const topicType = "types"
@@ -84,13 +83,16 @@ var typeFunctions = []Function{
 			case map[string]any:
 				return "map", nil
 			}
-			return "other", nil
+			return typeOfAnswer(c.Arg(0)), nil
 		},
 	},
 }
 
 // typeArg reads an argument that is the text of a C type.
 func (c *Call) typeArg(i int) (btf.Type, error) {
+	if t, ok := c.Arg(i).(typeResult); ok {
+		return t.t, nil
+	}
 	name, ok := c.Arg(i).(string)
 	if !ok {
 		return nil, fmt.Errorf("a type is written in quotes, 'struct net_device *': %s is none", describe(c.Arg(i)))
@@ -106,20 +108,17 @@ func callCast(c *Call) (any, error) {
 	return c.Session.cast(t, c.Arg(1))
 }
 
-// cast is (TYPE)x.
+// cast is (TYPE)x, as in C: of numbers and pointers the number; of arrays and functions, where a number or a
+// pointer is wanted, their address. Beyond C, an array is a view of the memory of what is cast, as far as that reaches.
 func (s *Session) cast(t btf.Type, x any) (any, error) {
 	if v, ok := x.(value.Value); ok {
-		_, toPointer := btf.Underlying(t).(*btf.Pointer)
-		if toPointer && !v.IsScalar() {
-			return castAddress(v, t)
-		}
-		return v.Cast(t)
+		return castValue(t, v)
 	}
 	n, ok, err := numberOf(characterOf(x))
 	if err != nil {
 		return nil, err
 	}
-	if !ok || n.isFloat {
+	if !ok {
 		return nil, fmt.Errorf("cannot cast %s to %s", describe(x), t)
 	}
 	if s.kernel == nil {
@@ -128,19 +127,96 @@ func (s *Session) cast(t btf.Type, x any) (any, error) {
 	if _, ok := btf.Underlying(t).(*btf.Struct); ok {
 		return nil, fmt.Errorf("a number is no %s: cast('%s *', …) takes it for the address of one", t, t)
 	}
+	if n.isFloat {
+		return s.castFloat(t, n.float)
+	}
 	return s.kernel.FromNum(n.Num).Cast(t)
+}
+
+// castFloat casts a number with a fraction, which C cuts off. What the type does not hold is undefined there, and an
+// error here.
+func (s *Session) castFloat(t btf.Type, x float64) (any, error) {
+	to, ok := value.TypeNum(t)
+	if i, isInt := btf.Underlying(t).(*btf.Int); !ok || !isInt {
+		return nil, fmt.Errorf("cannot cast the number %v to %s", x, t)
+	} else if i.Bool {
+		n := value.UintNum(0)
+		if x != 0 {
+			n = value.UintNum(1)
+		}
+		return s.kernel.FromNum(n).Cast(t)
+	}
+	bits := int(8 * to.Size)
+	low, high := 0.0, math.Ldexp(1, bits)
+	if to.Signed {
+		low, high = -math.Ldexp(1, bits-1), math.Ldexp(1, bits-1)
+	}
+	whole := math.Trunc(x)
+	if !(whole >= low && whole < high) { // nor is it NaN
+		return nil, fmt.Errorf("%s does not hold %v", t, x)
+	}
+	if to.Signed {
+		return s.kernel.FromNum(value.IntNum(int64(whole))).Cast(t)
+	}
+	return s.kernel.FromNum(value.UintNum(uint64(whole))).Cast(t)
+}
+
+func castValue(t btf.Type, v value.Value) (any, error) {
+	if v.IsScalar() && isScalarType(t) {
+		return v.Cast(t)
+	}
+	from, to := btf.Underlying(v.Type()), btf.Underlying(t)
+	switch from.(type) {
+	case *btf.Array, *btf.FuncProto:
+		if isScalarType(t) {
+			return castAddress(v, t)
+		}
+	case *btf.Struct:
+		if isScalarType(t) {
+			return nil, fmt.Errorf("cannot cast %s to %s: cast a member of it, or its address (&)", v.Type(), t)
+		}
+	case *btf.Pointer:
+		if array, ok := to.(*btf.Array); ok {
+			return nil, fmt.Errorf("cannot cast the pointer %s to %s: *(%s (*)[%d])x is the array that it points to", v.Type(), t, array.Elem(), array.Len)
+		}
+		return nil, fmt.Errorf("cannot cast the pointer %s to %s: *(%s *)x is what it points to", v.Type(), t, t)
+	}
+	if _, ok := to.(*btf.Struct); ok && from.String() != to.String() {
+		return nil, fmt.Errorf("cannot cast %s to %s: *(%s *)&x takes its memory for one", v.Type(), t, t)
+	}
+	if want, err := btf.Sizeof(t); err != nil {
+		return nil, err
+	} else if have, err := btf.Sizeof(v.Type()); err == nil && have > 0 && want > have {
+		return nil, fmt.Errorf("cannot cast %s to %s: it has %d bytes, not %d", v.Type(), t, have, want)
+	}
+	return v.Cast(t)
+}
+
+// isScalarType reports whether a type has numbers: integers, enums and pointers.
+func isScalarType(t btf.Type) bool {
+	_, number := value.TypeNum(t)
+	_, pointer := btf.Underlying(t).(*btf.Pointer)
+	return number || pointer
 }
 
 // castAddress casts what decays to its address: an array, or a function.
 func castAddress(v value.Value, t btf.Type) (any, error) {
-	switch btf.Underlying(v.Type()).(type) {
-	case *btf.Array, *btf.FuncProto:
-	default:
-		return nil, fmt.Errorf("cannot cast %s to %s: addr(…) is its address", v.Type(), t)
+	p, err := v.AddressOf() // keeps that it is per CPU
+	if err != nil {
+		return nil, err
 	}
-	a, ok := v.Addr()
-	if !ok {
-		return nil, errors.New("it has no address that could be cast")
+	return p.Cast(t)
+}
+
+// typeOfAnswer names what is no value of the kernel's, nor a plain one.
+func typeOfAnswer(x any) string {
+	switch x.(type) {
+	case *Record:
+		return "record"
+	case table:
+		return "table"
+	case Fault:
+		return "fault"
 	}
-	return v.Kernel().Pointer(&btf.Void{}, kmem.Addr(a)).Cast(t)
+	return "answer"
 }

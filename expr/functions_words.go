@@ -48,6 +48,9 @@ func (c *Call) read(n int64) (kmem.Addr, []byte, error) {
 	if !c.Session.open() {
 		return 0, nil, errNoKernel
 	}
+	if v, ok := c.Arg(0).(value.Value); ok && v.IsPerCPUPointer() {
+		return 0, nil, v.Followed()
+	}
 	data := make([]byte, n)
 	return at, data, c.Session.kernel.ReadMem(at, data)
 }

@@ -218,6 +218,12 @@ func (g *cGen) expr(depth int) (text string, closed bool) {
 		return "(" + g.operand(depth-1) + " " + g.pick("<", ">", "<=", ">=") + " " + g.operand(depth-1) + ")", true
 	case n < 12:
 		return g.operand(depth-1) + " " + g.pick("<<", ">>") + " " + g.pick("@1@", "@3@", "@7@", "@8@", "@15@", "@31@", "@32@", "@63@u", "fu3", "fs7", "uc0"), false
+	case n == 18:
+		return "(__typeof__(" + g.typed(depth-1) + "))" + g.operand(depth-1), false
+	case n == 19 && g.r.IntN(2) == 0:
+		return "(sizeof(__typeof__(" + g.typed(depth-1) + ")))", true // x | sizeof(…) would be a pipe
+	case n == 19:
+		return "(" + g.operand(depth-1) + ", " + g.operand(depth-1) + ")", true
 	}
 	return g.operand(depth-1) + " " + g.pick("+", "-", "*", "/", "%", "&", "|", "^", "==", "!=", "&&", "||", "+", "-", "&", "|", "^") + " " + g.operand(depth-1), false
 }
@@ -230,6 +236,18 @@ func (g *cGen) operand(depth int) string {
 		return text
 	}
 	return "(" + text + ")"
+}
+
+// typed is an expression that typeof takes: a bit-field it does not.
+func (g *cGen) typed(depth int) string {
+	if g.r.IntN(4) > 0 {
+		return "+ " + g.operand(depth)
+	}
+	for {
+		if v := cVars[g.r.IntN(len(cVars))]; v.bits == 0 {
+			return v.name
+		}
+	}
 }
 
 func (g *cGen) leaf() (string, bool) {

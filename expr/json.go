@@ -29,12 +29,12 @@ const maxJSON = 1 << 20
 //   - an enum is the name of its enumerator, or a number where it has none;
 //   - a pointer or a function is its address as a hexadecimal string, "0x0" for
 //     NULL; pointers are not followed;
-//   - char arrays are strings, in which control characters and bytes that are not
-//     UTF-8 stand as \xNN, and a backslash is doubled;
+//   - char arrays are strings; a byte in them that is not UTF-8 stands as \xNN, all else
+//     as it is, escaped as JSON does;
 //   - other arrays are arrays, whole;
 //   - structs and unions are objects; members of anonymous ones stand in the
 //     object around them;
-//   - what could not be read is null, and the error tells the first such part.
+//   - what could not be read is {"error": "not mapped …"}, and the error tells the first such part.
 func (r Result) JSON() (any, error) {
 	j := jsonWriter{}
 	whole := r.Value
@@ -52,7 +52,7 @@ func (r Result) JSON() (any, error) {
 	}
 	out := map[string]any{"value": j.any(whole)}
 	if v, ok := r.Value.(value.Value); ok {
-		out["type"] = value.Printable(v.Type().String())
+		out["type"] = jsonText(v.Type().String())
 		if s := functionSymbol(v); s != "" {
 			out["symbol"] = s
 		}
@@ -92,17 +92,24 @@ type jsonWriter struct {
 	err   error // the first
 	count int
 	depth int
+
+	form error // of encoding/json
+	buf  [16]byte
+	text []byte
 }
+
+// reset is for the next value.
+func (j *jsonWriter) reset() { j.err, j.form, j.count, j.depth = nil, nil, 0, 0 }
 
 // maxJSONDepth bounds the nesting: only a damaged BTF nests deeper.
 const maxJSONDepth = 64
 
-// fail notes the error of a part, which becomes null.
+// fail notes the error of a part, and gives what stands in its place.
 func (j *jsonWriter) fail(err error) any {
 	if j.err == nil {
 		j.err = err
 	}
-	return nil
+	return errorObject(err)
 }
 
 func (j *jsonWriter) any(x any) any {
@@ -122,11 +129,11 @@ func (j *jsonWriter) any(x any) any {
 		}
 		return x
 	case string:
-		return value.Printable(x)
+		return jsonText(x)
 	case *Sequence:
 		l, err := listOfSequence(x)
 		if err != nil {
-			j.fail(err) // what it has nevertheless is passed on
+			l = append(l, Fault{err}) // where the walk ended
 		}
 		return j.any(l)
 	case []any:
@@ -138,7 +145,7 @@ func (j *jsonWriter) any(x any) any {
 	case map[string]any:
 		out := make(map[string]any, len(x))
 		for k, e := range x {
-			out[value.Printable(k)] = j.any(e)
+			out[jsonText(k)] = j.any(e)
 		}
 		return out
 	case value.Value:
@@ -166,7 +173,7 @@ func (j *jsonWriter) value(v value.Value) any {
 			return j.fail(err)
 		}
 		if name, ok := t.ValueName(n.Bits); ok {
-			return value.Printable(name)
+			return jsonText(name)
 		}
 		return signed(n)
 	case *btf.Pointer:
@@ -227,14 +234,14 @@ func (j *jsonWriter) integer(v value.Value, t *btf.Int) any {
 }
 
 func (j *jsonWriter) array(v value.Value) any {
-	if _, _, ok := isText(v); ok {
+	n, _ := v.Len() // 0 of an array without a length: nothing says how far it goes
+	if _, _, ok := isText(v); ok && n > 0 {
 		s, err := v.CString()
 		if err != nil {
 			return j.fail(err)
 		}
-		return value.Printable(s)
+		return jsonText(s)
 	}
-	n, _ := v.Len()
 	if n > maxJSON-j.count {
 		return j.fail(fmt.Errorf("an array of %d elements is too large for JSON", n))
 	}
@@ -252,7 +259,7 @@ func (j *jsonWriter) array(v value.Value) any {
 func (j *jsonWriter) structure(v value.Value, t *btf.Struct) any {
 	out := map[string]any{}
 	for f := range t.AllMembers() {
-		name := value.Printable(f.Path)
+		name := jsonText(f.Path)
 		m, err := v.Member(f.Path)
 		if err != nil {
 			out[name] = j.fail(err)

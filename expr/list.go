@@ -3,6 +3,7 @@ package expr
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 
@@ -10,8 +11,8 @@ import (
 	"kinspect/expr/value"
 )
 
-// maxElements bounds the elements of all lists that one evaluation makes: they
-// are held in memory.
+// maxElements bounds the elements of the lists that one evaluation holds in memory at once, see
+// alive.go.
 const maxElements = 2 << 20
 
 // grow accounts for n new elements.
@@ -48,6 +49,8 @@ func (s *Session) noList(x any) error {
 		return errors.New("a map is no list: use keys(…) or values(…)")
 	case nil:
 		return errors.New("nil is no list")
+	case Fault:
+		return x.err
 	}
 	return fmt.Errorf("%s is no list", describe(x))
 }
@@ -71,7 +74,7 @@ func (s *Session) elements(v value.Value, lo, hi int) ([]any, error) {
 // length is the number of elements of a list, a map or an array, or that of a
 // string's bytes. A char array counts as the string in it.
 func (s *Session) length(x any) (int, error) {
-	if t, ok, err := text(x); ok {
+	if t, ok, err := text(x); ok || err != nil {
 		return len(t), err
 	}
 	switch x := x.(type) {
@@ -80,6 +83,13 @@ func (s *Session) length(x any) (int, error) {
 	case map[string]any:
 		return len(x), nil
 	case *Sequence:
+		if x.span != nil {
+			n := x.span.len()
+			if n > math.MaxInt {
+				return 0, errors.New("the range is too long")
+			}
+			return int(n), nil
+		}
 		n := 0
 		err := s.iterate(s.frame(), x, func(*elem) error { n++; return nil })
 		return n, err
@@ -91,37 +101,22 @@ func (s *Session) length(x any) (int, error) {
 	return 0, fmt.Errorf("%s has no length", describe(x))
 }
 
-// span is lo..hi, both included.
-func (s *Session) span(lo, hi any) (any, error) {
-	a, err := integer(lo, "the start of a range")
-	if err != nil {
-		return nil, err
-	}
-	b, err := integer(hi, "the end of a range")
-	if err != nil {
-		return nil, err
-	}
-	if b < a {
-		return []any{}, nil
-	}
-	if n := uint64(b) - uint64(a); n >= maxElements {
-		return nil, fmt.Errorf("the range %d..%d is longer than %d million elements", a, b, maxElements>>20)
-	}
-	if err := s.grow(int(b-a) + 1); err != nil {
-		return nil, err
-	}
-	out := make([]any, 0, b-a+1)
-	for i := a; ; i++ {
-		out = append(out, plain(value.IntNum(i)))
-		if i == b {
-			return out, nil
+// key is the key of a map that a value stands for: strings as they are, numbers in
+// decimal, and what prints with a meaning by that: enums and flags by name, network order as
+// the number on the wire, pointers with their symbol, or in hexadecimal.
+func key(x any) (string, error) {
+	if v, ok := x.(value.Value); ok && v.IsScalar() {
+		if _, _, isText := isText(v); !isText {
+			if name, ok, err := v.Name(); ok || err != nil {
+				return name, err
+			}
 		}
 	}
+	return bareKey(x)
 }
 
-// key is the key of a map that a value stands for: strings as they are, numbers
-// in decimal, enums by name, pointers in hexadecimal.
-func key(x any) (string, error) {
+// bareKey is key without what the number means.
+func bareKey(x any) (string, error) {
 	if v, ok := x.(value.Value); ok {
 		if s, ok, err := text(v); ok {
 			return s, err
@@ -130,12 +125,7 @@ func key(x any) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("%s cannot be a key: %w", v.Type(), err)
 		}
-		switch t := btf.Underlying(v.Type()).(type) {
-		case *btf.Enum:
-			if name, ok := t.ValueName(n.Bits); ok {
-				return name, nil
-			}
-		case *btf.Pointer:
+		if _, ok := btf.Underlying(v.Type()).(*btf.Pointer); ok {
 			return fmt.Sprintf("%#x", n.Bits), nil
 		}
 		return keyText(plain(n)), nil
@@ -143,6 +133,9 @@ func key(x any) (string, error) {
 	switch x.(type) {
 	case string, int, int64, uint32, uint64, float64, bool:
 		return keyText(x), nil
+	}
+	if err := faultOf(x); err != nil {
+		return "", err
 	}
 	return "", fmt.Errorf("%s cannot be a key", describe(x))
 }
@@ -152,7 +145,7 @@ func keyText(x any) string {
 	case string:
 		return x
 	case float64:
-		return strconv.FormatFloat(x, 'g', -1, 64)
+		return floatText(x)
 	}
 	return fmt.Sprint(x)
 }

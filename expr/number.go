@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"strconv"
 
 	"kinspect/btf"
 	"kinspect/expr/value"
@@ -46,7 +47,7 @@ func numberOf(x any) (n number, ok bool, err error) {
 		v, err := x.Num()
 		return number{Num: v, k: x.Kernel()}, true, err
 	}
-	return number{}, false, nil
+	return number{}, false, faultOf(x)
 }
 
 // characterOf is the number that a string of one character stands for where an
@@ -289,9 +290,11 @@ func describe(x any) string {
 	case int, int64, uint32, uint64:
 		return fmt.Sprintf("the number %d", x)
 	case float64:
-		return fmt.Sprintf("the number %g", x)
+		return "the number " + floatText(x)
 	case value.Value:
 		return x.Type().String()
+	case Fault:
+		return "a fault"
 	}
 	return "this"
 }
@@ -324,8 +327,7 @@ func isText(x any) (v value.Value, array, ok bool) {
 	if !ok {
 		return v, false, false
 	}
-	i, isInt := btf.Underlying(elem).(*btf.Int)
-	if !isInt || i.Size != 1 || i.Bool || !(i.Char || i.Signed || i.Name == "char") {
+	if !value.IsChar(elem) {
 		return v, false, false
 	}
 	_, array = btf.Underlying(v.Type()).(*btf.Array)
@@ -341,5 +343,19 @@ func text(x any) (s string, ok bool, err error) {
 		s, err := v.CString()
 		return s, true, err
 	}
-	return "", false, nil
+	if v, ok := x.(formatted); ok {
+		s, err := v.Text(value.DefaultFormat)
+		return s, true, err
+	}
+	return "", false, faultOf(x)
+}
+
+// floatText writes a number with a fraction as people do: with an exponent only where it is
+// so large or small that there would be more zeros than digits.
+func floatText(x float64) string {
+	form := byte('g')
+	if a := math.Abs(x); a >= 1e-4 && a < 1e15 {
+		form = 'f'
+	}
+	return strconv.FormatFloat(x, form, -1, 64)
 }

@@ -146,7 +146,7 @@ func offset(p value.Value, elem btf.Type, by any, minus bool, wrong func() error
 	if minus {
 		d = -d
 	}
-	return p.Kernel().Pointer(elem, a.Add(int64(d))), nil
+	return p.Kernel().Pointer(elem, a.Add(int64(d))).FromPerCPU(p), nil
 }
 
 func difference(a, b value.Value, aElem, bElem btf.Type) (any, error) {
@@ -242,6 +242,11 @@ func (s *Session) in(x, list any) (bool, error) {
 	case nil:
 		return false, nil
 	}
+	if q, ok := list.(*Sequence); ok && q.span != nil {
+		if in, ok := q.span.has(x); ok {
+			return in, nil
+		}
+	}
 	where := &site{op: "=="}
 	found := false
 	if err := s.listable(list); err != nil {
@@ -305,6 +310,9 @@ func structOf(v value.Value) *btf.Struct {
 
 func (s *Session) hasMember(v value.Value, st *btf.Struct, name string) bool {
 	if _, err := st.FindMember(name); err == nil {
+		return true
+	}
+	if _, ok := commonOfSocket(st); ok && name == "__sk_common" {
 		return true
 	}
 	if s.stack == nil || !isNetDevice(st) || !knet.IsCoreCounter(name) {

@@ -39,10 +39,22 @@ func (s *Session) parseError(text string, err error) *Error {
 	if at.Reason == syntax.Other || col < 0 || at.Reason == syntax.Ended && col < len(src) {
 		return errorAt("", col, "%s", at.Msg)
 	}
+	if strings.HasPrefix(strings.TrimSpace(text), "# ") {
+		return errorAt("", strings.IndexByte(text, '#'), "%s", noComment)
+	}
 	if e := s.bareWords(src, col); e != nil {
 		return e
 	}
+	if e := s.foreignCommand(src, col); e != nil {
+		return e
+	}
+	if e := s.noCast(src, col); e != nil {
+		return e
+	}
 	if e := s.bareFunction(src, col); e != nil {
+		return e
+	}
+	if e := stepError(src[:col]); e != nil {
 		return e
 	}
 	if at.Reason == syntax.Ended {
@@ -103,6 +115,23 @@ func (s *Session) bareFunction(src []rune, col int) *Error {
 		return errorAt("", start, "%s needs its arguments in brackets, … | %s(…): %s", name, name, f.Signature)
 	}
 	return errorAt("", start, "a function behind | needs its brackets: write %s()", name)
+}
+
+// stepError is the error for i++ and i--, which end what the parser took.
+func stepError(src []rune) *Error {
+	end := len(src)
+	for end > 0 && (unicode.IsSpace(src[end-1]) || src[end-1] == ';') {
+		end--
+	}
+	if end < 3 || src[end-1] != src[end-2] || src[end-1] != '+' && src[end-1] != '-' {
+		return nil
+	}
+	op := src[end-1]
+	name := wordBefore(src, end-2)
+	if name == "" || '0' <= name[0] && name[0] <= '9' {
+		name = "x"
+	}
+	return errorAt("", end-2, "%c%c is not in the language: %s %c 1 is a number, and %[3]s = %[3]s %[4]c 1 sets a variable of a script or the prompt", op, op, name, op)
 }
 
 // wordBefore is the word that ends before i.

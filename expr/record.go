@@ -44,13 +44,16 @@ func (r *Record) Field(name string) (any, error) {
 	return r.get(name)
 }
 
-// all are the values of the members, in order. What could not be made is nil, and the error tells the
-// first such part.
+// all are the values of the members, in order. What could not be made is a [Fault], and the error tells
+// the first such part.
 func (r *Record) all() (values []any, first error) {
 	for _, n := range r.names {
 		v, err := r.get(n)
-		if err != nil && first == nil {
-			first = err
+		if err != nil {
+			v = Fault{err}
+			if first == nil {
+				first = err
+			}
 		}
 		values = append(values, v)
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"kinspect/expr/syntax"
 	"kinspect/expr/value"
 	"kinspect/kmem"
+	"kinspect/testdata/lab/results"
 )
 
 const referenceFile = "README.md"
@@ -63,13 +63,9 @@ func TestReference(t *testing.T) {
 
 // TestLabReference runs all of them on the lab's dump of that kernel.
 func TestLabReference(t *testing.T) {
-	dir := os.Getenv("KINSPECT_LAB_RESULTS")
-	if dir == "" {
-		t.Skip("KINSPECT_LAB_RESULTS is not set: the lab runs this on its dumps")
-	}
-	img, err := kmem.Open(filepath.Join(dir, "6.12", "incident.elf"))
+	img, err := kmem.Open(results.Dump(t, "6.12"))
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	defer img.Close()
 	k := value.New(img, img)

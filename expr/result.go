@@ -3,7 +3,6 @@ package expr
 import (
 	"fmt"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"kinspect/btf"
@@ -18,6 +17,7 @@ import (
 //   - string, whose bytes may be the kernel's own: escape them for a terminal;
 //   - []any, map[string]any, and nil;
 //   - a [*Sequence], which is walked when it is printed;
+//   - a [Fault], in a list, a map or a sequence;
 //   - a [Printer], from a registered function.
 type Result struct {
 	Value    any
@@ -55,7 +55,7 @@ func (r Result) Text(f value.Format) (string, error) {
 		return strings.TrimRight(b.String(), "\n"), part
 	}
 	if !ok {
-		if err := new(measure).any(r.Value, 0); err != nil {
+		if err := (&measure{print: true}).any(r.Value, 0); err != nil {
 			return "", fmt.Errorf("%w: too large to print", err)
 		}
 		if list, ok := r.Value.([]any); ok {
@@ -108,18 +108,17 @@ func briefText(x any, f value.Format) (string, error) {
 			return fmt.Sprintf("%#x", x), nil
 		}
 	case float64:
-		return strconv.FormatFloat(x, 'g', -1, 64), nil
+		return floatText(x), nil
 	case value.Value:
 		return briefValue(x, f)
 	case Printer:
 		return x.Text(f)
 	case *Sequence:
 		l, err := listOfSequence(x)
-		out, terr := briefText(l, f)
-		if err == nil {
-			err = terr
+		if err != nil {
+			l = append(l, Fault{err}) // where the walk ended
 		}
-		return out, err
+		return briefText(l, f)
 	case []any:
 		var first error
 		items := make([]string, len(x))

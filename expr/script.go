@@ -20,9 +20,16 @@ type Script struct {
 
 	body     step
 	slots    int
-	args     int   // the slot of args
+	args     int   // the slot of args, or -1
 	declared []int // the slots of all variables outside of functions
 	warnings []scriptWarning
+	guarded  map[string]bool // see compiler
+
+	// Of a prompt's, see Block:
+	outer   *Session
+	kept    []variable           // the session's
+	defined map[string]*Function // here
+	active  bool                 // it runs
 
 	// Of the run:
 	config   ScriptConfig
@@ -53,6 +60,8 @@ type ScriptResult struct {
 	Checked int // assertions that were looked at
 	Failed  int // those that did not hold
 	Code    int // of exit N; -1 where the script did not say
+
+	Ended bool // by exit
 }
 
 // ScriptError is what ended a script, or kept it from running, and where.
@@ -78,7 +87,10 @@ func (e *ScriptError) Unwrap() error { return e.Err }
 func (e *ScriptError) Caret() string { return e.Err.Caret() }
 
 // scriptExit ends a script: exit, or a require that did not hold.
-type scriptExit struct{ code int }
+type scriptExit struct {
+	code  int
+	asked bool // by exit
+}
 
 // Error implements error.
 func (*scriptExit) Error() string { return "the script ends here" }
@@ -125,7 +137,10 @@ func (p *Script) Run(ctx context.Context, c ScriptConfig) (_ ScriptResult, err e
 	for i, a := range c.Args {
 		args[i] = a
 	}
-	f.slots[p.args].v = args
+	if p.args >= 0 {
+		f.slots[p.args].v = args
+	}
+	p.load(f)
 	for _, w := range p.warnings {
 		p.tellWarning(w)
 	}
@@ -135,7 +150,7 @@ func (p *Script) Run(ctx context.Context, c ScriptConfig) (_ ScriptResult, err e
 	switch {
 	case err == nil:
 	case errors.As(err, &exit):
-		p.result.Code = exit.code
+		p.result.Code, p.result.Ended = exit.code, exit.asked
 	case errors.As(err, &write):
 		return p.result, write.err
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
@@ -201,7 +216,10 @@ func (p *Script) set(s *slot, v any, at int) error {
 
 // measure counts the elements that a value holds. Lists that a value has twice count
 // twice: it is printed and compared that way.
-type measure struct{ n int }
+type measure struct {
+	n     int
+	print bool // ranges count as what they print
+}
 
 func (m *measure) any(x any, depth int) error {
 	if m.n++; m.n > maxElements {
@@ -223,6 +241,11 @@ func (m *measure) any(x any, depth int) error {
 	case string:
 		m.n += len(l) / 32
 	case *Sequence:
+		if m.print && l.span != nil {
+			if m.n += int(min(l.span.len(), maxElements)); m.n > maxElements {
+				return fmt.Errorf("more than %d million list elements in one value", maxElements>>20)
+			}
+		}
 		if l.made > maxDeep {
 			return fmt.Errorf("a sequence that is made of more than %d others", maxDeep)
 		}
@@ -339,7 +362,7 @@ func (p *Script) line(at int) int {
 func (p *Script) leave(exprs []*expression) step {
 	return func(f *frame) (control, error) {
 		if len(exprs) == 0 {
-			return goOn, &scriptExit{code: -1}
+			return goOn, &scriptExit{code: -1, asked: true}
 		}
 		v, err := exprs[0].value(f)
 		if err != nil {
@@ -352,6 +375,6 @@ func (p *Script) leave(exprs []*expression) step {
 		if err != nil {
 			return goOn, p.moved(err, exprs[0].from)
 		}
-		return goOn, &scriptExit{code: int(n)}
+		return goOn, &scriptExit{code: int(n), asked: true}
 	}
 }

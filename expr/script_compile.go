@@ -35,6 +35,9 @@ type scriptCompiler struct {
 // unset is what a variable of the script has before its let has run.
 type unset struct{}
 
+// topicScript is that of functions that a script, or the prompt, defines.
+const topicScript = "script"
+
 // scriptFunction is a function of the script: callable before its text, since a
 // function may call one that stands below it.
 type scriptFunction struct {
@@ -75,15 +78,27 @@ func (p *Script) compile(all []*statement) *Error {
 		if d.word != "fn" {
 			continue
 		}
-		if old, ok := p.s.functions[d.name]; ok {
+		if old, ok := p.s.functions[d.name]; ok && (p.outer == nil || old.Topic != topicScript || p.defined[d.name] != nil) {
 			return p.errorAt(d.named, "there is a function %s already: %s", d.name, old.Signature)
 		}
 		f := &scriptFunction{def: d}
 		functions = append(functions, f)
 		p.s.functions[d.name] = p.function(f)
+		if p.defined == nil {
+			p.defined = map[string]*Function{}
+		}
+		p.defined[d.name] = p.s.functions[d.name]
 	}
-	b := &scriptCompiler{p: p, c: &compiler{s: p.s}}
-	p.args = b.declare("args")
+	p.guarded = guarded(p.runes)
+	b := &scriptCompiler{p: p, c: &compiler{s: p.s, guarded: p.guarded}}
+	if p.outer == nil {
+		p.args = b.declare("args")
+	} else {
+		p.args = -1
+		for _, name := range p.outer.Variables() {
+			p.kept = append(p.kept, variable{name: name, slot: b.declare(name)})
+		}
+	}
 	steps := make([]step, 0, len(all))
 	for _, d := range all {
 		if d.word == "fn" {
@@ -111,9 +126,12 @@ func (p *Script) function(f *scriptFunction) *Function {
 	}
 	return &Function{
 		Name: f.def.name, Signature: f.def.name + "(" + strings.Join(names, ", ") + ")",
-		Doc: "A function of the script.", Topic: "script",
+		Doc: "A function of the script.", Topic: topicScript,
 		MinArgs: len(names), MaxArgs: len(names),
-		Call: func(c *Call) (any, error) { return p.call(f, c.Args) },
+		Call: func(c *Call) (any, error) {
+			defer p.enter(c)()
+			return p.call(f, c.Args)
+		},
 		Slow: true,
 	}
 }
@@ -121,7 +139,7 @@ func (p *Script) function(f *scriptFunction) *Function {
 // define compiles a function's body. It sees the variables of the script that are
 // declared above it, and does not set them.
 func (b *scriptCompiler) define(f *scriptFunction) *Error {
-	in := &scriptCompiler{p: b.p, c: &compiler{s: b.p.s}, inFn: true}
+	in := &scriptCompiler{p: b.p, c: &compiler{s: b.p.s, guarded: b.p.guarded}, inFn: true}
 	for _, v := range b.c.vars {
 		v.global = true
 		in.c.vars = append(in.c.vars, v)
@@ -192,6 +210,24 @@ type expression struct {
 
 // expression compiles a part of the text, as a value or as a condition.
 func (b *scriptCompiler) expression(t scriptText, condition bool) (*expression, *Error) {
+	return b.expressionIn(t, condition, nil)
+}
+
+// update compiles what x op= EXPR, x++ and x-- set x to.
+func (b *scriptCompiler) update(d *statement) (*expression, *Error) {
+	around := func(n syntax.Node) syntax.Node {
+		return &syntax.Binary{Op: d.op, X: &syntax.Name{Name: d.name}, Y: n}
+	}
+	if len(d.exprs) > 0 {
+		return b.expressionIn(d.exprs[0], false, around)
+	}
+	one := &syntax.Int{Bits: 1, Size: 4, Signed: true}
+	return b.expressionIn(scriptText{d.named, d.named + len([]rune(d.name))}, false,
+		func(syntax.Node) syntax.Node { return around(one) })
+}
+
+// expressionIn is expression, as the operand of what around makes of it, which may be nil.
+func (b *scriptCompiler) expressionIn(t scriptText, condition bool, around func(syntax.Node) syntax.Node) (*expression, *Error) {
 	s := b.p.s
 	e := &expression{p: b.p, from: t.from, text: string(b.p.runes[t.from:t.to])}
 	tree, err := syntax.Parse(e.text, scriptNames{sessionNames{s}, b.c})
@@ -200,6 +236,12 @@ func (b *scriptCompiler) expression(t scriptText, condition bool) (*expression, 
 	}
 	for _, w := range tree.Warnings {
 		b.p.warnings = append(b.p.warnings, scriptWarning{t.from, w})
+	}
+	if seq, ok := tree.Root.(*syntax.Seq); ok && seq.Comma {
+		return nil, b.p.errorAt(t.from, "these brackets make one expression of several, of which the last one counts, as in C: print, assert and the like take theirs without brackets")
+	}
+	if around != nil {
+		tree.Root = around(tree.Root)
 	}
 	if condition {
 		e.cond = b.c.condition(tree.Root)
@@ -257,6 +299,16 @@ func (b *scriptCompiler) statement(d *statement) (step, *Error) {
 		}
 		return func(*frame) (control, error) { return c, nil }, nil
 	}
+	if d.op != "" {
+		if _, err := b.assigned(d); err != nil { // that there is none such is the error, not that it has no value
+			return nil, err
+		}
+		e, err := b.update(d)
+		if err != nil {
+			return nil, err
+		}
+		return b.assignment(d, e)
+	}
 	exprs, err := b.expressions(d.exprs)
 	if err != nil {
 		return nil, err
@@ -298,18 +350,9 @@ func (b *scriptCompiler) assignment(d *statement, e *expression) (step, *Error) 
 		}
 		slot = b.declare(d.name)
 	} else {
-		for _, v := range slices.Backward(b.c.vars) {
-			if v.name != d.name {
-				continue
-			}
-			if v.global {
-				return nil, b.p.errorAt(d.named, "a function cannot set %s, which is the script's: return a value, or use let for a variable of its own", d.name)
-			}
-			slot = v.slot
-			break
-		}
-		if slot < 0 {
-			return nil, b.p.errorAt(d.named, "there is no variable %s: let %s = … makes one", d.name, d.name)
+		var err *Error
+		if slot, err = b.assigned(d); err != nil {
+			return nil, err
 		}
 	}
 	return func(f *frame) (control, error) {
@@ -319,6 +362,20 @@ func (b *scriptCompiler) assignment(d *statement, e *expression) (step, *Error) 
 		}
 		return goOn, b.p.set(&f.slots[slot], v, d.named)
 	}, nil
+}
+
+// assigned is the slot of the variable that a statement sets.
+func (b *scriptCompiler) assigned(d *statement) (int, *Error) {
+	for _, v := range slices.Backward(b.c.vars) {
+		if v.name != d.name {
+			continue
+		}
+		if v.global {
+			return 0, b.p.errorAt(d.named, "a function cannot set %s, which is the script's: return a value, or use let for a variable of its own", d.name)
+		}
+		return v.slot, nil
+	}
+	return 0, b.p.errorAt(d.named, "there is no variable %s: let %s = … makes one", d.name, d.name)
 }
 
 func (b *scriptCompiler) ifElse(d *statement) (step, *Error) {

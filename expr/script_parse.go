@@ -8,13 +8,19 @@ import (
 	"kinspect/expr/syntax"
 )
 
+// MaxScript is how long a script's text may be, in bytes.
+const MaxScript = 1 << 20
+
 // Limits of a script's text.
 const (
-	maxScript     = 1 << 20 // bytes
+	maxScript     = MaxScript
 	maxLexemes    = 400_000
 	maxStatements = 50_000
 	maxBlocks     = 100 // blocks within blocks
 )
+
+// byteOrderMark is what some editors begin a file with.
+const byteOrderMark = '\ufeff'
 
 // statementWords begin a statement. None can be the name of a variable.
 var statementWords = map[string]bool{
@@ -29,7 +35,9 @@ type scriptText struct{ from, to int }
 type statement struct {
 	word  string // what it begins with; "=" for an assignment, "" for an expression
 	at    int    // of the word
+	end   int    // behind the last one
 	name  string // of let, =, for and fn
+	op    string // of x op= EXPR, x++ and x--, where the expression may be left out
 	named int    // where that stands
 	exprs []scriptText
 	body  []*statement // of for and fn
@@ -55,6 +63,10 @@ type scriptParser struct {
 	i          int
 	depth      int
 	statements int
+	breaks     []int // where the end of a line ends a statement
+
+	head     *scriptText // the expression before the block that is read
+	headless bool        // the script ends where a block has to begin
 }
 
 // parseScript finds the statements of a script. Where its expressions end is all
@@ -68,7 +80,10 @@ func parseScript(src string) (p *scriptParser, all []*statement, failed *Error) 
 	}
 	p = &scriptParser{src: []rune(src)}
 	from := 0
-	if len(p.src) > 1 && p.src[0] == '#' && p.src[1] == '!' {
+	if len(p.src) > 0 && p.src[0] == byteOrderMark {
+		from = 1
+	}
+	if len(p.src) > from+1 && p.src[from] == '#' && p.src[from+1] == '!' {
 		for from < len(p.src) && p.src[from] != '\n' {
 			from++
 		}
@@ -85,7 +100,7 @@ func parseScript(src string) (p *scriptParser, all []*statement, failed *Error) 
 	all, e := p.block(true)
 	if e != nil {
 		e.Src = src
-		return nil, nil, e
+		return p, nil, e
 	}
 	return p, all, nil
 }
@@ -108,6 +123,7 @@ func (p *scriptParser) block(whole bool) ([]*statement, *Error) {
 	open := p.word().From
 	if !whole {
 		if !p.word().Is("{") {
+			p.headless = p.word().Kind == syntax.End
 			return nil, errorAt("", p.word().From, "a block in braces is missing here: { … }")
 		}
 		p.next()
@@ -141,6 +157,10 @@ func (p *scriptParser) block(whole bool) ([]*statement, *Error) {
 		}
 		out = append(out, s)
 		last := &p.words[p.i-1]
+		s.end = last.To
+		if w := p.word(); w.NewLine && w.Kind != syntax.End && !w.Is(";", "}") {
+			p.breaks = append(p.breaks, last.To)
+		}
 		if w := p.word(); !w.NewLine && w.Kind != syntax.End && !w.Is(";", "}") && !last.Is("}") {
 			return nil, errorAt("", w.From, "the statement ends before this: the next one stands on a line of its own, or behind a ;")
 		}
@@ -156,6 +176,22 @@ func (p *scriptParser) statement() (*statement, *Error) {
 			return nil, err
 		}
 		return s, p.value(s)
+	}
+	if op, words := p.updates(); op != "" {
+		s.word, s.op = "=", op
+		if err := p.name(s); err != nil {
+			return nil, err
+		}
+		p.i += words
+		if words == 2 && p.words[p.i-1].Text == op { // x++
+			return s, nil
+		}
+		e, err := p.expression(false, false)
+		s.exprs = []scriptText{e}
+		return s, err
+	}
+	if w.Is("#") {
+		return nil, errorAt("", w.From, "%s", noComment)
 	}
 	if w.Kind != syntax.Word || !statementWords[w.Text] {
 		return s, p.expressions(s, 1, 1)
@@ -182,6 +218,35 @@ func (p *scriptParser) statement() (*statement, *Error) {
 		return s, p.expressions(s, 0, 1)
 	}
 	return s, p.expressions(s, 1, -1) // print, warn, assert, require
+}
+
+// noComment is what to write in the place of a comment as shells have it.
+const noComment = "# begins no comment: comments stand behind //, or between /* and */; # is the element that a predicate looks at"
+
+// updateOps are the operators of x op= EXPR.
+var updateOps = []string{"+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>"}
+
+// updates reports whether a statement is x op= EXPR, x++ or x--, and how many words the operator
+// has. No expression has two of these without a blank in between; x++ is one at the end of its
+// statement alone, since x + +1 may be written so.
+func (p *scriptParser) updates() (op string, words int) {
+	if p.word().Kind != syntax.Word || p.i+2 >= len(p.words) {
+		return "", 0
+	}
+	a, b := &p.words[p.i+1], &p.words[p.i+2]
+	if a.NewLine || a.To != b.From || !a.Is(updateOps...) {
+		return "", 0
+	}
+	if b.Is("=") {
+		return a.Text, 2
+	}
+	if b.Text != a.Text || !a.Is("+", "-") || p.i+3 >= len(p.words) {
+		return "", 0
+	}
+	if end := &p.words[p.i+3]; end.NewLine || end.Is(";", "}") {
+		return a.Text, 2
+	}
+	return "", 0
 }
 
 // name reads the name of a variable or function.
@@ -294,6 +359,7 @@ func (p *scriptParser) ifElse(s *statement) *Error {
 		if err != nil {
 			return err
 		}
+		p.head = &cond
 		body, err := p.block(false)
 		if err != nil {
 			return err
@@ -307,6 +373,7 @@ func (p *scriptParser) ifElse(s *statement) *Error {
 			p.next()
 			continue
 		}
+		p.head = nil
 		body, err = p.block(false)
 		s.arms = append(s.arms, scriptArm{nil, body})
 		return err
@@ -326,6 +393,7 @@ func (p *scriptParser) loop(s *statement) *Error {
 		return err
 	}
 	s.exprs = []scriptText{list}
+	p.head = &list
 	s.body, err = p.block(false)
 	return err
 }
@@ -368,6 +436,7 @@ func (p *scriptParser) function(s *statement) *Error {
 		s.body = []*statement{{word: "return", at: at, exprs: []scriptText{e}}}
 		return err
 	}
+	p.head = nil
 	body, err := p.block(false)
 	s.body = body
 	return err

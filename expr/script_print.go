@@ -57,7 +57,7 @@ func (p *Script) put(values []any, at int) error {
 		} else {
 			v = j.any(values)
 		}
-		if err := encoder(p.config.Out).Encode(v); err != nil {
+		if err := NewJSONEncoder(p.config.Out).Encode(v); err != nil {
 			return &writeError{err}
 		}
 		return p.part(j.err, at)
@@ -140,19 +140,23 @@ func (p *Script) stream(f *frame, q *Sequence, at int) error {
 // streamJSON writes the elements of a sequence as an array on one line.
 func streamJSON(s *Session, f *frame, q *Sequence, w io.Writer) (part, write error) {
 	out := bufio.NewWriter(w)
-	enc := encoder(trimLine{out})
+	var text []byte
 	_ = out.WriteByte('[')
 	n := 0
+	var j jsonWriter
 	walk := s.iterate(f, q, func(e *elem) error {
-		j := jsonWriter{}
-		v := j.any(e.value())
+		j.reset()
+		text = j.appendElem(text[:0], e)
 		if part == nil {
 			part = j.err
 		}
 		if n++; n > 1 {
 			_ = out.WriteByte(',')
 		}
-		if write = enc.Encode(v); write == nil && n%flushEvery == 0 {
+		if write = j.form; write == nil {
+			_, write = out.Write(text)
+		}
+		if write == nil && n%flushEvery == 0 {
 			write = out.Flush()
 		}
 		return write
@@ -205,7 +209,7 @@ func (p *Script) report(at int, key, label, text string) error {
 	if !p.config.JSON {
 		return nil
 	}
-	err := encoder(p.config.Out).Encode(map[string]any{key: value.Printable(text), "file": value.Printable(p.name), "line": line})
+	err := NewJSONEncoder(p.config.Out).Encode(map[string]any{key: jsonText(text), "file": jsonText(p.name), "line": line})
 	if err != nil {
 		return &writeError{err}
 	}
@@ -213,7 +217,11 @@ func (p *Script) report(at int, key, label, text string) error {
 }
 
 func (p *Script) say(line int, text string) {
-	if p.config.Err != nil {
+	switch {
+	case p.config.Err == nil:
+	case p.outer != nil:
+		fmt.Fprintln(p.config.Err, value.Scrub(text))
+	default:
 		fmt.Fprintf(p.config.Err, "kinspect: %s:%d: %s\n", value.Printable(p.name), line, value.Scrub(text))
 	}
 }

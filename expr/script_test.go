@@ -151,28 +151,28 @@ func TestScriptBounds(t *testing.T) {
 	deep := strings.Repeat("if true {", 200) + strings.Repeat("}", 200)
 	for src, want := range map[string]string{
 		deep: "blocks nest deeper than 100",
-		"let l = [0]\nfor x in 1..100 { l = [l] }\n":                            "lists nest deeper than 64",
-		"let l = [0]\nfor x in 1..100 { l = [l, l] }\n":                         "more than 2 million list elements",
-		"let l = [0]\nfor x in 1..100 { l = concat(l, l) }\n":                   "more than 2 million list elements",
-		"let l = 1..1000000\nlet m = 1..1000000\nlet n = 1..1000000":            "hold more than 2 million list elements",
-		"fn f(n, l) = n == 0 ? 0 : f(n - 1, concat(l))\nf(99, 1..100000)":       "hold more than 2 million list elements",
-		"let l = 1..1000000\nprint [l, l, l]":                                   "too large to print",
-		strings.Repeat("print 1\n", maxStatements+1):                            "more than 50000 statements",
-		strings.Repeat("a+", maxLexemes):                                        "more than 400000 words",
-		strings.Repeat(" ", maxScript+1):                                        "bytes long",
-		"print " + strings.Repeat("(", 300):                                     "nest deeper than 200",
-		"let s = 'x'\nfor x in 1..100 { s = s + s }\n":                          "…",
-		"fn f(n) = " + strings.Repeat("-", 8000) + "1 + f(n)\nf(1)":             "deeper than 100",
-		"fn f(n) = " + strings.Repeat("-", 8000) + "f(n)\nf(1)":                 "deeper than 100",
-		"if false { }" + strings.Repeat(" else if false { }", 10_000) + "\n1/0": "…",
+		"let l = [0]\nfor x in 1..100 { l = [l] }\n":                                   "lists nest deeper than 64",
+		"let l = [0]\nfor x in 1..100 { l = [l, l] }\n":                                "more than 2 million list elements",
+		"let l = [0]\nfor x in 1..100 { l = concat(l, l) }\n":                          "more than 2 million list elements",
+		"let l = sort(1..1000000)\nlet m = sort(1..1000000)\nlet n = sort(1..1000000)": "hold more than 2 million list elements",
+		"fn f(n, l) = n == 0 ? 0 : f(n - 1, concat(l))\nf(99, 1..100000)":              "hold more than 2 million list elements",
+		"let l = sort(1..1000000)\nprint [l, l, l]":                                    "too large to print",
+		"let l = 1..1000000\nprint [l, l, l]":                                          "too large to print",
+		strings.Repeat("print 1\n", maxStatements+1):                                   "more than 50000 statements",
+		strings.Repeat("a+", maxLexemes):                                               "more than 400000 words",
+		strings.Repeat(" ", maxScript+1):                                               "bytes long",
+		"print " + strings.Repeat("(", 300):                                            "nest deeper than 200",
+		"let s = 'x'\nfor x in 1..100 { s = s + s }\n":                                 "…",
+		"fn f(n) = " + strings.Repeat("-", 8000) + "1 + f(n)\nf(1)":                    "deeper than 100",
+		"fn f(n) = " + strings.Repeat("-", 8000) + "f(n)\nf(1)":                        "deeper than 100",
+		"if false { }" + strings.Repeat(" else if false { }", 10_000) + "\n1/0":        "…",
 	} {
-		start := time.Now()
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		got, _ := runScript(t, testSession(), src, false)
 		runtime.ReadMemStats(&after)
-		if !strings.Contains(got, strings.Trim(want, "…")) || !strings.Contains(got, "error: ") || time.Since(start) > 20*time.Second {
-			t.Errorf("%.60q: %.200s after %v", src, got, time.Since(start))
+		if !strings.Contains(got, strings.Trim(want, "…")) || !strings.Contains(got, "error: ") {
+			t.Errorf("%.60q: %.200s", src, got)
 		}
 		if after.Sys > before.Sys+512<<20 {
 			t.Errorf("%.60q took %d MiB", src, (after.Sys-before.Sys)>>20)
@@ -192,14 +192,10 @@ func TestScriptStops(t *testing.T) {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-		start := time.Now()
 		_, err = p.Run(ctx, ScriptConfig{Out: new(bytes.Buffer)})
 		cancel()
 		if err == nil || !strings.Contains(err.Error(), "stopped") || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: %v", src, err)
-		}
-		if d := time.Since(start); d > 5*time.Second {
-			t.Errorf("%s stopped after %v", src, d)
 		}
 	}
 }

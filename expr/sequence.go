@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 
+	"kinspect/btf"
 	"kinspect/expr/value"
+	"kinspect/kmem"
 )
 
 // Sequence is a list whose elements are made while it is walked, such as the tasks of a kernel:
@@ -21,6 +23,8 @@ type Sequence struct {
 	// visit gets is good until it returns.
 	each func(visit func(*elem) error) error
 
+	span *span // of a range
+
 	made int // how many sequences this one is made of
 }
 
@@ -33,6 +37,47 @@ func newSequence(of string, each func(visit func(*elem) error) error) *Sequence 
 			return each(func(e *elem) error { return visit(e.value()) })
 		},
 	}
+}
+
+// sequence is one of what each visits, within an evaluation of the session. An error of the
+// visitor's own comes back as it is, and not as one of the walk.
+func (s *Session) sequence(of string, each func(visit func(any) error) error) *Sequence {
+	return &Sequence{Of: of, Each: func(visit func(any) error) error {
+		return visited(each, func(x any) error {
+			if err := s.stopped(); err != nil {
+				return err
+			}
+			return visit(x)
+		})
+	}}
+}
+
+// visited walks, and tells the visitor's errors from the walk's, which may go on behind a
+// fault of its own, or say where it arose.
+func visited[T any](each func(visit func(T) error) error, visit func(T) error) error {
+	var own error
+	err := each(func(x T) error {
+		if own == nil { // a walk of several parts may take the end of one for that part's
+			own = visit(x)
+		}
+		return own
+	})
+	if own != nil {
+		return own
+	}
+	return err
+}
+
+// refs is a sequence of pointers to structs: each visits their addresses.
+func refs(k *value.Kernel, st *btf.Struct, each func(visit func(kmem.Addr) error) error) *Sequence {
+	return newSequence(st.String(), func(visit func(*elem) error) error {
+		e := &elem{ref: k.Ref(st, 0), isRef: true}
+		return visited(each, func(a kmem.Addr) error {
+			e.v = nil
+			e.ref.MoveTo(a)
+			return visit(e)
+		})
+	})
 }
 
 // derived returns a sequence of the same that each makes of this one.
@@ -112,8 +157,10 @@ func (s *Session) iterate(f *frame, list any, visit func(*elem) error) error {
 	var e elem
 	switch l := list.(type) {
 	case []any:
+		var known structBehind
 		for _, x := range l {
 			e = elem{v: x}
+			e.ref, e.isRef = known.of(x)
 			if err = checked(&e); err != nil {
 				break
 			}
@@ -170,6 +217,9 @@ func (s *Session) nth(f *frame, q *Sequence, i any) (any, error) {
 	n, err := integer(i, "an index")
 	if err != nil {
 		return nil, err
+	}
+	if q.span != nil {
+		return q.span.at(n)
 	}
 	if n < 0 {
 		l, err := s.collect(q)

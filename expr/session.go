@@ -92,7 +92,10 @@ func (s *Session) Eval(ctx context.Context, src string) (Result, error) {
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 			err = stopError(ctx)
 		}
-		err.Src, err.Msg = src, value.Scrub(err.Msg)
+		if err.Src == "" { // else it is one of a function of the prompt
+			err.Src = src
+		}
+		err.Msg = value.Scrub(err.Msg)
 		return Result{Warnings: s.warnings}, err
 	}
 	return Result{Value: v, Warnings: s.warnings, src: src, session: s, frame: s.frame()}, nil

@@ -212,14 +212,64 @@ func TestWarnings(t *testing.T) {
 		}
 	}
 	for src, want := range map[string]string{
-		"proto() == 0x0800":        "false",
-		"proto() == 0x0008":        "true", // raw, as C
-		"proto() == htons(0x0800)": "true",
-		"ntohs(proto()) == 0x0800": "true",
-		"proto()":                  "(__be16)0x0800 (raw 0x0008)",
+		"proto() == 0x0800":                          "false",
+		"proto() == 0x0008":                          "true", // raw, as C
+		"proto() == htons(0x0800)":                   "true",
+		"ntohs(proto()) == 0x0800":                   "true",
+		"proto()":                                    "(__be16)0x0800 (raw 0x0008)",
+		"(proto() & htons(0xff00)) == htons(0x0800)": "true",
+		"keys([proto(), proto()] | groupBy(#))":      `["0x0800"]`,
+		"([proto()] | groupBy(#))[proto()] | len()":  "1",
 	} {
 		if got := eval(s, src); got != want {
 			t.Errorf("%s is %s, want %s", src, got, want)
+		}
+	}
+}
+
+// TestMeantWarnings are expressions that C computes in another way than they read, and those
+// that are as one means them.
+func TestMeantWarnings(t *testing.T) {
+	s := testSession()
+	be := value.New(nil, memory{})
+	blob, _ := bigEndianType(t)
+	v := be.InHand(blob, []byte{0x08, 0x00})
+	s.Register(Function{Name: "proto", Signature: "proto()", Call: func(*Call) (any, error) { return v, nil }})
+	for _, c := range []struct{ src, value, warning string }{
+		{"(proto() & 0x00ff) == 0x0800", "false", "the int is in network order, and is compared raw"},
+		{"(proto() & 0x00ff | 0) == 8", "true", "the int is in network order"},
+		{"~proto() == 0x0800", "false", "the int is in network order"},
+		{"proto() >> 8", "(int)0", "the __be16 is in network order, and >> takes its bytes as they lie in memory, as C does: for the number on the wire use ntohs(x)"},
+		{"proto() + 1", "(int)9", "the __be16 is in network order, and + takes"},
+		{"-proto()", "(int)-8", "the __be16 is in network order, and - takes"},
+		{"bitshr(proto(), 8)", "(int)0", "the __be16 is in network order, and >> takes"},
+		{"1 << proto()", "(int)256", ""},
+		{"ntohs(proto()) >> 8", "8", ""},
+		{"u64(5) > -1", "false", "the u64 is unsigned, and compared with -1, which is 18446744073709551615 then, as C does"},
+		{"-1 < u32(5)", "false", "the u32 is unsigned, and compared with -1, which is 4294967295 then, as C does"},
+		{"[u64(1), u64(2)] | filter(# > -1) | len()", "0", "the u64 is unsigned"},
+		{"-1 < u64(1) < 3", "false", "the u64 is unsigned"},
+		{"1u > -1", "false", "the number is unsigned"},
+		{"u32(0) == -1", "false", "the u32 is unsigned"},
+		{"u16(5) > -1", "true", ""}, // promoted
+		{"s64(5) > -1", "true", ""},
+		{"u32(5) > -1L", "true", ""},
+		{"u64(5) > 1 - 0", "true", ""},
+		{"intp() != -1", "true", ""},
+	} {
+		r, err := s.Eval(context.Background(), c.src)
+		if err != nil {
+			t.Errorf("%s: %v", c.src, err)
+			continue
+		}
+		if got, _ := r.Text(value.DefaultFormat); got != c.value {
+			t.Errorf("%s is %s, want %s", c.src, got, c.value)
+		}
+		switch {
+		case c.warning == "" && len(r.Warnings) != 0:
+			t.Errorf("%s warns: %q", c.src, r.Warnings)
+		case c.warning != "" && (len(r.Warnings) != 1 || !strings.HasPrefix(r.Warnings[0], c.warning)):
+			t.Errorf("%s warns %q, want %q", c.src, r.Warnings, c.warning)
 		}
 	}
 }
@@ -232,7 +282,7 @@ func TestCancel(t *testing.T) {
 		<-ctx.Done()
 		return 1, nil
 	}})
-	_, err := s.Eval(ctx, "1..1000000 | map([#, interrupt()]) | map(len(#))")
+	_, err := s.Eval(ctx, "1..1000000 | map([#, interrupt()]) | map(len(#)) | sum()")
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v", err)
 	}

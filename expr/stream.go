@@ -2,7 +2,7 @@ package expr
 
 import (
 	"bufio"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -53,6 +53,10 @@ func (r Result) late(warned func(string)) {
 
 // eachElement walks a sequence that is a result.
 func (r Result) eachElement(q *Sequence, visit func(any) error) error {
+	return r.eachElem(q, func(e *elem) error { return visit(e.value()) })
+}
+
+func (r Result) eachElem(q *Sequence, visit func(*elem) error) error {
 	var f *frame
 	if r.frame != nil {
 		f = r.frame
@@ -63,10 +67,15 @@ func (r Result) eachElement(q *Sequence, visit func(any) error) error {
 				return err
 			}
 		}
-		return visit(e.value())
+		return visit(e)
 	})
 	if err != nil && f != nil && f.now.ctx.Err() != nil {
 		return stopError(f.now.ctx)
+	}
+	var at *Error
+	if errors.As(err, &at) && !value.IsFault(err) {
+		at.Src, at.Msg = r.src, value.Scrub(at.Msg)
+		return at
 	}
 	return err
 }
@@ -149,20 +158,25 @@ func (t *textStream) end(err error) {
 }
 
 // WriteJSON writes what [Result.JSON] returns as one line, and the elements of a
-// sequence as they are made; part and write are as in [Result.WriteText].
+// sequence as they are made; part and write are as in [Result.WriteText]. The line has part as its "error".
 func (r Result) WriteJSON(w io.Writer) (part, write error) {
 	q, ok := r.Value.(*Sequence)
 	if !ok {
 		object, err := r.JSON()
-		return err, encoder(w).Encode(object)
+		text, write := appendJSON(nil, object)
+		if write == nil {
+			_, write = w.Write(endJSON(text[:len(text)-1], err))
+		}
+		return err, write
 	}
 	out := bufio.NewWriter(w)
-	enc := encoder(trimLine{out})
+	var text []byte
 	_, write = out.WriteString(`{"value":[`)
 	n := 0
-	err := r.eachElement(q, func(x any) error {
-		j := jsonWriter{}
-		v := j.any(x)
+	var j jsonWriter
+	err := r.eachElem(q, func(e *elem) error {
+		j.reset()
+		text = j.appendElem(text[:0], e)
 		if j.err != nil && part == nil {
 			part = j.err
 		}
@@ -174,7 +188,9 @@ func (r Result) WriteJSON(w io.Writer) (part, write error) {
 				return write
 			}
 		}
-		write = enc.Encode(v)
+		if write = j.form; write == nil {
+			_, write = out.Write(text)
+		}
 		return write
 	})
 	if write == nil && err != nil {
@@ -183,28 +199,20 @@ func (r Result) WriteJSON(w io.Writer) (part, write error) {
 	_ = out.WriteByte(']')
 	if r.session != nil && len(r.session.warnings) > 0 {
 		_, _ = out.WriteString(`,"warnings":`)
-		_ = enc.Encode(r.session.warnings)
+		text, _ = appendJSON(text[:0], r.session.warnings)
+		_, _ = out.Write(text)
 	}
-	_, _ = out.WriteString("}\n")
+	_, _ = out.Write(endJSON(text[:0], part))
 	if err := out.Flush(); write == nil {
 		write = err
 	}
 	return part, write
 }
 
-func encoder(w io.Writer) *json.Encoder {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	return enc
-}
-
-// trimLine drops the end of line that an encoder puts behind each value.
-type trimLine struct{ w *bufio.Writer }
-
-func (t trimLine) Write(b []byte) (int, error) {
-	if n := len(b); n > 0 && b[n-1] == '\n' {
-		_, err := t.w.Write(b[:n-1])
-		return n, err
+// endJSON ends an object that has members, and the line.
+func endJSON(text []byte, part error) []byte {
+	if part != nil {
+		text, _ = appendJSON(append(text, `,"error":`...), part.Error())
 	}
-	return t.w.Write(b)
+	return append(text, "}\n"...)
 }

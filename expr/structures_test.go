@@ -85,7 +85,7 @@ func TestRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, err := json.Marshal(j)
-	if want := `{"value":[{"level":3,"text":"one\\x0atwo","time":1.234567891}]}`; err != nil || string(out) != want {
+	if want := `{"value":[{"level":3,"text":"one\ntwo","time":1.234567891}]}`; err != nil || string(out) != want {
 		t.Errorf("%s, %v, want %s", out, err, want)
 	}
 	text, err := Result{Value: []any{list[0], 5}}.Text(value.DefaultFormat)

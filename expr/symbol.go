@@ -27,8 +27,15 @@ func (s *Session) global(name string) (value.Value, error) {
 		return v, nil
 	}
 	if !errors.Is(err, value.ErrNoSymbol) {
-		if _, ok := s.kernel.LookupSymbol(name); ok {
-			return v, fmt.Errorf("%w: addr('%s') is the address, cast('TYPE *', addr('%s')) gives it a type", err, name, name)
+		if sym, ok := s.kernel.LookupSymbol(name); ok {
+			hint := ""
+			switch {
+			case sym.Module != "":
+				hint = ", and --vmlinux with the module's debug information has it"
+			case s.kernel.Vmlinux() == "":
+				hint = ", and --vmlinux with the kernel's debug information has it"
+			}
+			return v, fmt.Errorf("%w: *(TYPE *)addr('%s') gives it one%s", err, name, hint)
 		}
 		return v, err
 	}
@@ -64,6 +71,9 @@ func (s *Session) noSymbol(name string) error {
 		candidates = append(candidates, syms.Prefix(name[:len(name)/2+1], 500)...)
 	}
 	msg := fmt.Sprintf("no symbol, function or enumerator is called %s", value.Printable(name))
+	if instead, ok := foreign(name); ok {
+		return fmt.Errorf("%s: %s", msg, instead)
+	}
 	near := btf.Near(name, candidates)
 	for i, n := range near {
 		if f, ok := s.functions[n]; ok && f.Call != nil {

@@ -16,30 +16,9 @@ func made[T any](c *Call, of string, each func(k *value.Kernel, visit func(T) er
 	if !s.open() {
 		return nil, errNoKernel
 	}
-	return &Sequence{Of: of, Each: func(visit func(any) error) error {
-		return each(s.kernel, func(x T) error {
-			if err := s.stopped(); err != nil {
-				return err
-			}
-			return visit(record(x))
-		})
-	}}, nil
-}
-
-// listed is a list of records.
-func listed[T any](c *Call, read func(*value.Kernel) ([]T, error), record func(T) *Record) (any, error) {
-	if !c.Session.open() {
-		return nil, errNoKernel
-	}
-	list, err := read(c.Session.kernel)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]any, len(list))
-	for i, x := range list {
-		out[i] = record(x)
-	}
-	return out, c.Grow(len(out))
+	return s.sequence(of, func(visit func(any) error) error {
+		return each(s.kernel, func(x T) error { return visit(record(x)) })
+	}), nil
 }
 
 // addressIn is &v, for a member of a record; nil where v has no address.
@@ -159,7 +138,7 @@ func perCPUCounts(c ksys.Counts) []any {
 }
 
 func callInterrupts(c *Call) (any, error) {
-	return listed(c, ksys.Interrupts, func(i ksys.Interrupt) *Record {
+	return made(c, "interrupts", ksys.EachInterrupt, func(i ksys.Interrupt) *Record {
 		actions := strings.Join(i.Actions, ", ")
 		return newRecord(func() string {
 			return strings.TrimRight(fmt.Sprintf("%4d:%s  %-20s %s", i.IRQ, perCPUText(i.Counts), i.Chip, actions), " ")
@@ -169,14 +148,14 @@ func callInterrupts(c *Call) (any, error) {
 }
 
 func callSoftirqs(c *Call) (any, error) {
-	return listed(c, ksys.Softirqs, func(s ksys.Softirq) *Record {
+	return made(c, "softirqs", ksys.EachSoftirq, func(s ksys.Softirq) *Record {
 		return newRecord(func() string { return fmt.Sprintf("%9s:%s", s.Name, perCPUText(s.Counts)) },
 			"name", s.Name, "total", s.Counts.Total, "counts", perCPUCounts(s.Counts))
 	})
 }
 
 func callModules(c *Call) (any, error) {
-	return listed(c, ksys.Modules, func(m ksys.Module) *Record {
+	return made(c, "modules", ksys.EachModule, func(m ksys.Module) *Record {
 		users := strings.Join(m.UsedBy, ",")
 		return newRecord(func() string {
 			return strings.TrimRight(fmt.Sprintf("%-20s %8d  %d %s", m.Name, m.Size, m.Refs, users), " ")
@@ -227,11 +206,20 @@ func firstTask(k *value.Kernel) (value.Value, error) {
 }
 
 func slabRecord(s ksys.Slab) *Record {
-	bytes := s.Slabs * s.Pages * 4096
-	return newRecord(func() string {
-		return fmt.Sprintf("%-24s %8d objects of %6d bytes, %8d active, %6d slabs, %8d kB", s.Name, s.Objects, s.Object, s.Active, s.Slabs, bytes/1024)
-	}, "name", s.Name, "objects", s.Objects, "active", s.Active, "object_size", s.Object, "size", s.Size,
-		"slabs", s.Slabs, "bytes", bytes, "cache", addressIn(s.Value))
+	return newRecord(func() string { return slabText(s) }, slabMembers(s)...)
+}
+
+func slabText(s ksys.Slab) string {
+	return fmt.Sprintf("%-24s %8d objects of %6d bytes, %8d active, %6d slabs, %8d kB", s.Name, s.Objects, s.Object, s.Active, s.Slabs, slabBytes(s)/1024)
+}
+
+func slabBytes(s ksys.Slab) uint64 { return s.Slabs * s.Pages * 4096 }
+
+func slabMembers(s ksys.Slab) []any {
+	return []any{
+		"name", s.Name, "objects", s.Objects, "active", s.Active, "object_size", s.Object, "size", s.Size,
+		"slabs", s.Slabs, "bytes", slabBytes(s), "cache", addressIn(s.Value),
+	}
 }
 
 func callSlabCaches(c *Call) (any, error) {
@@ -253,5 +241,10 @@ func callSlabCache(c *Call) (any, error) {
 	if !ok {
 		return nil, fmt.Errorf("no slab cache is called %s: it may share one with others of its size, slab_caches() lists them", value.Quote(name))
 	}
-	return slabRecord(s), nil
+	allocated, err := s.Allocated()
+	if err != nil {
+		return nil, err
+	}
+	text := func() string { return fmt.Sprintf("%s, %d allocated", slabText(s), allocated) }
+	return newRecord(text, append(slabMembers(s), "allocated", allocated)...), nil
 }

@@ -71,13 +71,14 @@ func (s *Session) Lets(src string) (lets []Let, body string) {
 	return nil, ""
 }
 
-// Describe tells in a word or two what a value is: the type of one of the kernel's.
+// Describe tells in a word or two what a value is: the type of one of the kernel's. All of it is
+// printable.
 func Describe(x any) string {
 	switch x := x.(type) {
 	case value.Value:
-		return x.Type().String()
+		return value.Printable(x.Type().String())
 	case *Sequence:
-		return "sequence of " + x.Of
+		return value.Printable("sequence of " + x.Of)
 	case []any:
 		return fmt.Sprintf("list of %d", len(x))
 	case map[string]any:

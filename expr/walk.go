@@ -21,18 +21,24 @@ type walker func(visit func(value.Value) error) error
 // pointers is a sequence of pointers to what a walk visits.
 func (c *Call) pointers(of string, walk walker) *Sequence {
 	s := c.Session
-	return &Sequence{Of: of, Each: func(visit func(any) error) error {
-		return walk(func(v value.Value) error {
+	return newSequence(of, func(visit func(*elem) error) error {
+		var e elem
+		return visited(walk, func(v value.Value) error {
 			if err := s.stopped(); err != nil {
 				return err
+			}
+			if _, ok := btf.Underlying(v.Type()).(*btf.Struct); ok && v.InMemory() && !v.IsBitField() {
+				e = elem{ref: v, isRef: true} // the pointer is made where somebody asks for it
+				return visit(&e)
 			}
 			p, err := v.AddressOf()
 			if err != nil {
 				return err
 			}
-			return visit(p)
+			e = elem{v: p}
+			return visit(&e)
 		})
-	}}
+	})
 }
 
 // structArg is an argument that is a struct of one of the given names, or a pointer to one.
@@ -183,17 +189,13 @@ func (t tree) callEach(c *Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := c.Session
-	return &Sequence{Of: "entries", Each: func(visit func(any) error) error {
+	return c.Session.sequence("entries", func(visit func(any) error) error {
 		return t.each(v.Kernel(), in, maxWalk, func(e value.XEntry) error {
-			if err := s.stopped(); err != nil {
-				return err
-			}
 			return visit(map[string]any{
 				"index": base + e.First, "last": base + e.Last, "entry": entry(v.Kernel(), typ, e),
 			})
 		})
-	}}, nil
+	}), nil
 }
 
 // callFind is the Call of xa_load and the like: NAME(TREE, INDEX[, 'TYPE']).

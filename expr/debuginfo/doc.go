@@ -1,4 +1,4 @@
-// Package debuginfo reads what a vmlinux with debug information (DWARF 4 and 5, x86-64) knows beyond symbols
+// Package debuginfo reads what a vmlinux or a module with debug information (DWARF 4 and 5, x86-64) knows beyond symbols
 // and BTF: the file and line of an address, and, for a kernel without BTF, its types.
 //
 // # The format
@@ -17,9 +17,17 @@
 // reads .debug_aranges and one unit; the conversion of types reads each unit once, and of these only the
 // entries that are types, several units at a time.
 //
+// # Modules
+//
+// A module's file is a relocatable object. Its sections have no addresses, and fields of the debug information that
+// should hold one are filled by rows of tables of relocations: object.go gives each section a place of its own, and
+// applies these. Where the kernel put a section, the addresses of the module's symbols tell. A module's types are a
+// split BTF on top of the kernel's, which has no type again that the kernel has by name and layout.
+//
 // # Contract
 //
-// Addresses are those that the file was linked at; what KASLR added is the caller's to take away. A [File] is
+// Addresses are those that the file was linked at; what KASLR added is the caller's to take away, and of a module
+// [File.Load] does so. A [File] is
 // safe for concurrent use. Files are hostile input: nothing here panics, each allocation is bounded by what the
 // file holds, walks over damaged trees end, and errors tell the section and the offset. debug/dwarf may panic,
 // and takes a line table's own counts for true: these are checked before, and a panic becomes an error.

@@ -20,7 +20,7 @@ const (
 	maxUnit = 512 << 20
 )
 
-// File is an opened vmlinux with debug information.
+// File is an opened vmlinux with debug information, or a module's.
 type File struct {
 	path    string
 	side    *kmem.SideFile
@@ -28,6 +28,7 @@ type File struct {
 	text    kmem.Addr
 	raw     map[string]*section // by name without ".debug_"
 	perCPU  span                // of the section .data..percpu
+	object  *object             // of a module's file, else nil
 
 	mu      sync.Mutex
 	whole   map[string][]byte
@@ -65,8 +66,8 @@ func (e *FormatError) Error() string {
 	return fmt.Sprintf("damaged debug information: %s at %#x: %s", e.Section, e.Offset, e.What)
 }
 
-// Open opens a vmlinux with debug information, or the file of it that a package for debugging brings; also one
-// that is packed with zstd, gzip or xz.
+// Open opens a vmlinux or a module with debug information, or the file of it that a package for debugging brings; also
+// one that is packed with zstd, gzip or xz.
 func Open(path string) (*File, error) {
 	side, err := kmem.OpenSideFile(path, "debug information")
 	if err != nil {
@@ -100,8 +101,6 @@ func open(r io.ReaderAt, path string) (f *File, err error) {
 		return nil, fmt.Errorf("an ELF file of another architecture (%v): only x86-64 is known", file.Machine)
 	case file.Type == elf.ET_CORE:
 		return nil, errors.New("a dump: give it with --core")
-	case file.Type == elf.ET_REL:
-		return nil, errors.New("a relocatable object (a module?), not a vmlinux: debug information of modules is not read")
 	}
 	f = &File{path: path, raw: map[string]*section{}, whole: map[string][]byte{}, tables: map[uint64]*abbreviations{}}
 	for _, s := range file.Sections {
@@ -111,11 +110,19 @@ func open(r io.ReaderAt, path string) (f *File, err error) {
 		return nil, fmt.Errorf("%w (no sections .debug_info and .debug_abbrev): Debian has it in the package linux-image-RELEASE-dbg, Fedora in kernel-debuginfo", ErrNoDebuginfo)
 	}
 	f.buildID = kmem.ELFBuildID(file)
+	if file.Type == elf.ET_REL {
+		if err := f.newObject(file); err != nil {
+			return nil, err
+		}
+	}
 	return f, nil
 }
 
+// debugPrefix is how the names of the sections with debug information begin.
+const debugPrefix = ".debug_"
+
 func (f *File) addSection(s *elf.Section) {
-	const prefix = ".debug_"
+	const prefix = debugPrefix
 	switch {
 	case s.Name == ".text":
 		f.text = kmem.Addr(s.Addr)
@@ -190,12 +197,17 @@ func (f *File) read(name string, off, n uint64) ([]byte, error) {
 	if off > s.size || n > s.size-off {
 		return nil, &FormatError{s.name, off, fmt.Sprintf("%d bytes are wanted, and the section has %d", n, s.size)}
 	}
+	return readSection(s.r, s.name, off, n)
+}
+
+// readSection reads n bytes of a section.
+func readSection(r io.ReaderAt, name string, off, n uint64) ([]byte, error) {
 	// What a damaged header claims may not be in the file: read it in parts.
 	const step = 16 << 20
 	buf := make([]byte, min(n, step))
 	for at := uint64(0); ; {
-		if k, err := s.r.ReadAt(buf[at:], int64(off+at)); uint64(k) < uint64(len(buf))-at {
-			return nil, fmt.Errorf("reading %s: %w", s.name, err)
+		if k, err := r.ReadAt(buf[at:], int64(off+at)); uint64(k) < uint64(len(buf))-at {
+			return nil, fmt.Errorf("reading %s: %w", name, err)
 		}
 		if at = uint64(len(buf)); at == n {
 			return buf, nil

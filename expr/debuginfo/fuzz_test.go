@@ -44,6 +44,9 @@ func exercise(data []byte) {
 			_ = Text(frames)
 		}
 	}
+	if blob, err := f.Variable(context.Background(), f.text+0x1000, "first", nil); err == nil {
+		_, _ = btf.Parse(blob)
+	}
 	blob, err := f.BTF(context.Background(), nil)
 	if err != nil {
 		if strings.Contains(err.Error(), "types cannot be read") {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"kinspect/kmem"
+	"kinspect/testdata/lab/results"
 )
 
 // labVmlinux is a kernel's vmlinux with debug information, which testdata/bench/run fetches, or what
@@ -24,12 +25,7 @@ func labVmlinux(tb testing.TB) string {
 	if name := os.Getenv("KINSPECT_VMLINUX"); name != "" {
 		return name
 	}
-	cache, _ := os.UserCacheDir()
-	found, _ := filepath.Glob(filepath.Join(cache, "kinspect-lab/bench/debug/*/vmlinux"))
-	if len(found) == 0 {
-		tb.Skip("no vmlinux with debug information: testdata/bench/run fetches one, KINSPECT_VMLINUX names another")
-	}
-	return found[0]
+	return filepath.Join(results.Debug(tb), "vmlinux")
 }
 
 // TestLabAddr2line compares the frames of random code with binutils'.
@@ -65,10 +61,16 @@ func TestLabAddr2line(t *testing.T) {
 // compareAddr2line compares frames with what addr2line -i says. Both may know nothing.
 func compareAddr2line(t *testing.T, f *File, name string, addrs []uint64) {
 	t.Helper()
-	want := addr2line(t, name, addrs)
+	compareFrames(t, f, 0, addrs, addr2line(t, name, addrs))
+}
+
+// compareFrames compares the frames of addresses, from a base on, with those that addr2line has.
+func compareFrames(t *testing.T, f *File, base kmem.Addr, addrs []uint64, want [][]Frame) {
+	t.Helper()
 	start := time.Now()
 	frames, unknown, inlined, own := 0, 0, 0, 0
 	for i, a := range addrs {
+		a += uint64(base)
 		got, err := f.Lookup(kmem.Addr(a))
 		if w := want[i]; len(w) == 1 && len(got) < 2 && (w[0].Line == 0 || strings.HasPrefix(w[0].Function, "__pfx_")) {
 			if w[0].Line == 0 && len(got) > 0 && got[0].Line != 0 {
@@ -142,11 +144,21 @@ func same(got, want []Frame) bool {
 // addr2line asks binutils; frames of ?? are left out.
 func addr2line(t *testing.T, name string, addrs []uint64) [][]Frame {
 	t.Helper()
+	return addr2lineSection(t, name, "", addrs)
+}
+
+// addr2lineSection asks for offsets in a section, where one is named.
+func addr2lineSection(t *testing.T, name, section string, addrs []uint64) [][]Frame {
+	t.Helper()
 	var in bytes.Buffer
 	for _, a := range addrs {
 		fmt.Fprintf(&in, "%#x\n", a)
 	}
-	cmd := exec.Command("addr2line", "-a", "-i", "-f", "-e", name)
+	args := []string{"-a", "-i", "-f", "-e", name}
+	if section != "" {
+		args = append(args, "-j", section)
+	}
+	cmd := exec.Command("addr2line", args...)
 	cmd.Stdin = &in
 	out, err := cmd.Output()
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+
+	"kinspect/btf"
 )
 
 // maxTypes bounds the types of a kernel: it has some 150,000.
@@ -41,6 +43,7 @@ type merger struct {
 	vars    map[uint32]global // by name
 	perCPU  span
 	perVars []global
+	base    *baseTypes // of a module, else nil
 	err     error
 
 	l     *local
@@ -76,9 +79,9 @@ type global struct {
 	ambiguous bool // there are several of the name, of different types
 }
 
-func newMerger(perCPU span) *merger {
+func newMerger(perCPU span, base *btf.Spec) *merger {
 	return &merger{
-		types: make([]merged, 1), strings: newStringTable(), perCPU: perCPU,
+		types: make([]merged, 1), strings: newStringTable(), perCPU: perCPU, base: newBaseTypes(base),
 		byHash: map[uint64]id{}, byRef: map[refKey]id{}, full: map[tagKey]id{}, vars: map[uint32]global{},
 	}
 }
@@ -90,7 +93,8 @@ func (m *merger) add(l *local) {
 	for i := range l.types {
 		switch t := &l.types[i]; t.kind {
 		case kindStruct, kindUnion, kindEnum, kindEnum64, kindTypedef, kindInt:
-			if len(t.name) > 0 {
+			// Constants of no enum's name are used by their own.
+			if len(t.name) > 0 || t.kind == kindEnum || t.kind == kindEnum64 {
 				m.resolve(uint32(i), 0)
 				m.drain()
 			}
@@ -184,6 +188,9 @@ func (m *merger) find(i uint32, depth int) id {
 	case kindPointer, kindConst, kindVolatile, kindRestrict, kindTypedef, kindArray:
 		k := refKey{kind: t.kind, ref: m.resolve(t.ref, depth+1), size: t.size}
 		if t.kind == kindTypedef {
+			if n, ok := m.base.typedef(t.name, m.sizeOf(k.ref, 0)); ok {
+				return n
+			}
 			k.name = m.strings.add(t.name)
 		}
 		return m.reference(k)
@@ -193,6 +200,10 @@ func (m *merger) find(i uint32, depth int) id {
 		return m.prototype(t, depth)
 	}
 	if n, ok := m.byHash[t.hash]; ok {
+		return n
+	}
+	if n, ok := m.base.same(t); ok {
+		m.byHash[t.hash] = n
 		return n
 	}
 	n := m.next(merged{kind: t.kind, flag: t.flag, enc: t.enc, name: m.strings.add(t.name), size: t.size})
@@ -232,13 +243,22 @@ func (m *merger) prototype(t *localType, depth int) id {
 // functions, once: structs are the same where their names, sizes and members are. The functions that have code, and the
 // variables outside of functions, are in it as well. progress, which may be nil, is told how many bytes were read.
 func (f *File) BTF(ctx context.Context, progress func(done, size int64)) ([]byte, error) {
+	return f.makeBTF(ctx, nil, progress)
+}
+
+// SplitBTF makes the BTF of a module's file, for [btf.ParseSplit]: types that the kernel has are not in it again.
+func (f *File) SplitBTF(ctx context.Context, kernel *btf.Spec) ([]byte, error) {
+	return f.makeBTF(ctx, kernel, nil)
+}
+
+func (f *File) makeBTF(ctx context.Context, base *btf.Spec, progress func(done, size int64)) ([]byte, error) {
 	f.mu.Lock()
 	units, failure := f.list(), f.failure
 	f.mu.Unlock()
 	if failure != nil {
 		return nil, fmt.Errorf("%s: %w", f.path, failure)
 	}
-	m := newMerger(f.perCPU)
+	m := newMerger(f.perCPU, base)
 	workers := runtime.GOMAXPROCS(0)
 	results := make(chan chan *local, 2*workers)
 	ctx, stop := context.WithCancel(ctx)

@@ -27,6 +27,8 @@ func (s *stringTable) add(name []byte) uint32 {
 	return off
 }
 
+func (s *stringTable) at(off uint32) string { return string(textAt(s.data, uint64(off))) }
+
 // maxBTF bounds what is written, in bytes.
 const maxBTF = 256 << 20
 
@@ -38,19 +40,7 @@ func (m *merger) write() ([]byte, error) {
 	if m.err != nil {
 		return nil, m.err
 	}
-	means := make([]id, len(m.types))
-	for i := range means {
-		means[i] = id(i)
-	}
-	for _, n := range m.fwds {
-		k := tagKey{kindStruct, m.types[n].name}
-		if m.types[n].flag {
-			k.kind = kindUnion
-		}
-		if full, ok := m.full[k]; ok {
-			means[n] = full
-		}
-	}
+	means := m.numbers()
 	var out []byte
 	word := func(v ...uint32) {
 		for _, v := range v {
@@ -58,13 +48,14 @@ func (m *merger) write() ([]byte, error) {
 		}
 	}
 	for _, t := range m.types[1:] {
+		t.name = m.base.text(t.name)
 		flag := uint32(0)
 		if t.flag {
 			flag = 1 << 31
 		}
 		info := uint32(t.kind)<<24 | uint32(len(t.elems))
 		size := uint32(min(t.size, 1<<32-1))
-		ref := uint32(means[t.ref])
+		ref := means(t.ref)
 		switch t.kind {
 		case kindInt:
 			word(t.name, info, size, uint32(t.enc)<<24|size*8)
@@ -85,7 +76,7 @@ func (m *merger) write() ([]byte, error) {
 		case kindFwd, kindFloat:
 			word(t.name, info|flag, size)
 		case kindArray:
-			word(0, info, 0, ref, uint32(index), size)
+			word(0, info, 0, ref, means(index), size)
 		case kindStruct, kindUnion:
 			bits := slices.ContainsFunc(t.elems, func(e mergedElem) bool { return e.bits != 0 })
 			if bits {
@@ -97,27 +88,27 @@ func (m *merger) write() ([]byte, error) {
 				if bits {
 					at = at&0xffffff | uint32(e.bits)<<24
 				}
-				word(e.name, uint32(means[e.ref]), at)
+				word(m.base.text(e.name), means(e.ref), at)
 			}
 		case kindEnum:
 			word(t.name, info|flag, size)
 			for _, e := range t.elems {
-				word(e.name, uint32(e.at))
+				word(m.base.text(e.name), uint32(e.at))
 			}
 		case kindEnum64:
 			word(t.name, info|flag, size)
 			for _, e := range t.elems {
-				word(e.name, uint32(e.at), uint32(e.at>>32))
+				word(m.base.text(e.name), uint32(e.at), uint32(e.at>>32))
 			}
 		case kindFuncProto:
 			word(0, info, ref)
 			for _, e := range t.elems {
-				word(e.name, uint32(means[e.ref]))
+				word(m.base.text(e.name), means(e.ref))
 			}
 		case kindDataSec:
 			word(t.name, info, size)
 			for _, e := range t.elems {
-				word(uint32(e.ref), uint32(e.at), uint32(m.sizeOf(m.types[e.ref].ref, 0)))
+				word(means(e.ref), uint32(e.at), uint32(m.sizeOf(m.types[e.ref].ref, 0)))
 			}
 		}
 		if len(out) > maxBTF {
@@ -131,6 +122,30 @@ func (m *merger) write() ([]byte, error) {
 		head = le.AppendUint32(head, v)
 	}
 	return slices.Concat(head, out, m.strings.data), nil
+}
+
+// numbers tells the number that a type gets in the BTF. A declaration gets that of what it declares.
+func (m *merger) numbers() func(id) uint32 {
+	declares := map[id]id{}
+	for _, n := range m.fwds {
+		k := tagKey{kindStruct, m.types[n].name}
+		if m.types[n].flag {
+			k.kind = kindUnion
+		}
+		full, ok := m.full[k]
+		if !ok {
+			full, ok = m.base.declared(k.kind, m.strings.at(k.name))
+		}
+		if ok {
+			declares[n] = full
+		}
+	}
+	return func(n id) uint32 {
+		if full, ok := declares[n]; ok {
+			n = full
+		}
+		return m.base.number(n)
+	}
 }
 
 // writeVars adds the variables: those of each CPU in a section, as in the kernel's own BTF, and the others alone. Of
@@ -160,6 +175,9 @@ func (m *merger) writeVars() {
 func (m *merger) sizeOf(n id, depth int) uint64 {
 	if n == 0 || depth > maxNesting {
 		return 0
+	}
+	if n&ofBase != 0 {
+		return m.base.sizeOf(n)
 	}
 	switch t := &m.types[n]; t.kind {
 	case kindPointer:

@@ -7,7 +7,6 @@ package disasm
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"golang.org/x/arch/x86/x86asm"
 
@@ -167,7 +166,7 @@ func one(k *value.Kernel, code []byte, a kmem.Addr) (size int, text string, ok b
 	if err != nil || inst.Len == 0 || inst.Op == 0 {
 		return 1, fmt.Sprintf(".byte  %#02x", code[0]), false
 	}
-	return inst.Len, spell(k, &inst, a), true
+	return inst.Len, rename(code[:inst.Len], spell(k, &inst, a)), true
 }
 
 // trim takes away what fills the space up to the next symbol: int3, and nops behind a jump or return.
@@ -177,43 +176,6 @@ func (l *Listing) trim() {
 		n--
 	}
 	l.Lines = l.Lines[:n]
-}
-
-// spell writes an instruction as objdump does, with the names of what it jumps to and of the
-// memory that it names by its distance from itself.
-func spell(k *value.Kernel, inst *x86asm.Inst, a kmem.Addr) string {
-	// x86asm writes the index register that there is none.
-	text := strings.ReplaceAll(x86asm.GNUSyntax(*inst, uint64(a), nil), ",%riz)", ")")
-	next := a.Add(int64(inst.Len))
-	for _, arg := range inst.Args {
-		switch arg := arg.(type) {
-		case x86asm.Rel:
-			if s := k.Symbolize(next.Add(int64(arg))); !strings.HasPrefix(s, "0x") {
-				return text + " <" + s + ">"
-			}
-		case x86asm.Mem:
-			if arg.Base != x86asm.RIP {
-				continue
-			}
-			target := next.Add(arg.Disp)
-			if arg.Segment == x86asm.GS { // a per-CPU variable: what all CPUs' copies have in common
-				return text + "  # per-CPU " + perCPUName(k, target)
-			}
-			return text + "  # " + k.Symbolize(target)
-		}
-	}
-	return text
-}
-
-// perCPUName is the name of a per-CPU variable: up to 6.14 their addresses begin at zero, later they
-// are ordinary ones (arch/x86/kernel/vmlinux.lds.S).
-func perCPUName(k *value.Kernel, a kmem.Addr) string {
-	if syms, err := k.Symbols(); err == nil {
-		if s, off, ok := syms.At(a); ok {
-			return fmt.Sprintf("%s+%#x", value.Printable(s.Name), off)
-		}
-	}
-	return a.String()
 }
 
 // filler reports whether an instruction does nothing or is int3.

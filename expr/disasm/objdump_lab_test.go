@@ -6,41 +6,57 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"kinspect/expr/value"
 	"kinspect/kmem"
+	"kinspect/testdata/lab/results"
 )
 
-// TestLabObjdump compares where instructions begin, in functions all over the lab's kernels, with
-// what objdump says of the same bytes.
+// TestLabObjdump compares where instructions begin and what they are called, in functions all over the
+// lab's kernels, with what objdump says of the same bytes.
 func TestLabObjdump(t *testing.T) {
-	dir := os.Getenv("KINSPECT_LAB_RESULTS")
-	if dir == "" {
-		t.Skip("KINSPECT_LAB_RESULTS is not set: the lab runs this on its dumps")
-	}
-	dumps, err := filepath.Glob(filepath.Join(dir, "*", "incident.elf"))
-	if err != nil || len(dumps) == 0 {
-		t.Fatalf("no dumps in %s: %v", dir, err)
-	}
-	for _, dump := range dumps {
-		t.Run(filepath.Base(filepath.Dir(dump)), func(t *testing.T) {
-			img, err := kmem.Open(dump)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer img.Close()
-			compareObjdump(t, value.New(img, img))
-		})
-	}
+	results.Each(t, func(t *testing.T, dump string) {
+		img, err := kmem.Open(dump)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer img.Close()
+		compareObjdump(t, value.New(img, img))
+	})
 }
 
 // sampleEvery is which of the kernel's functions are compared: every 400th is some 100 to 300.
 const sampleEvery = 400
 
+// operation is the name of an instruction, with what stands before it: "lock cmpxchg".
+func operation(text string) string {
+	var out []string
+	for _, w := range strings.Fields(text) {
+		if strings.ContainsAny(w, "%$(<#") || w[0] >= '0' && w[0] <= '9' || w[0] == '-' || w[0] == '*' {
+			break
+		}
+		out = append(out, w)
+	}
+	return strings.Join(out, " ")
+}
+
+// numbers are the immediates and displacements of an instruction, as objdump writes them. That of a jump is an
+// address, and one behind # the symbol's.
+var numbers = regexp.MustCompile(`\$-?0x[0-9a-f]+|-?0x[0-9a-f]+\(|:-?0x[0-9a-f]+|\b0xffffffff[0-9a-f]{8}\b`)
+
+func operands(text string) string {
+	text, _, _ = strings.Cut(text, "#")
+	text, _, _ = strings.Cut(text, "<")
+	all := numbers.FindAllString(text, -1)
+	return strings.Join(slices.DeleteFunc(all, func(s string) bool { return s == "0x0(" }), " ")
+}
+
 func compareObjdump(t *testing.T, k *value.Kernel) {
-	n, functions, lines, bad, off := 0, 0, 0, 0, 0
+	n, functions, lines, bad, off, wrong := 0, 0, 0, 0, 0, 0
+	other := map[[2]string]int{} // instructions that objdump calls otherwise
 	err := k.EachSymbol(func(s kmem.Symbol) bool {
 		if placeOf(k, s) != inText {
 			return true
@@ -60,8 +76,20 @@ func compareObjdump(t *testing.T, k *value.Kernel) {
 			if line.Bad {
 				bad++
 			}
-			if !starts[line.Addr] {
+			text, ok := starts[line.Addr]
+			if !ok {
 				off++
+				continue
+			}
+			if have, want := operation(line.Text), operation(text); have != want {
+				if other[[2]string{have, want}]++; other[[2]string{have, want}] == 1 {
+					t.Errorf("%s: %x is %q, objdump has %q", line.Addr, line.Bytes, line.Text, text)
+				}
+			}
+			if have, want := operands(line.Text), operands(text); have != want {
+				if wrong++; wrong <= 20 {
+					t.Errorf("%s: %x is %q, objdump has %q", line.Addr, line.Bytes, line.Text, text)
+				}
 			}
 		}
 		return true
@@ -75,10 +103,10 @@ func compareObjdump(t *testing.T, k *value.Kernel) {
 	}
 }
 
-var objdumpLine = regexp.MustCompile(`(?m)^\s*([0-9a-f]+):\t[0-9a-f ]+\t`)
+var objdumpLine = regexp.MustCompile(`(?m)^\s*([0-9a-f]+):\t[0-9a-f ]+\t(.*)$`)
 
-// objdump is where it sees instructions begin in the listing's bytes.
-func objdump(t *testing.T, l *Listing) map[kmem.Addr]bool {
+// objdump is the instructions that it sees in the listing's bytes, by where they begin.
+func objdump(t *testing.T, l *Listing) map[kmem.Addr]string {
 	var code []byte
 	for _, line := range l.Lines {
 		code = append(code, line.Bytes...)
@@ -92,13 +120,13 @@ func objdump(t *testing.T, l *Listing) map[kmem.Addr]bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	starts := make(map[kmem.Addr]bool)
+	starts := make(map[kmem.Addr]string)
 	for _, m := range objdumpLine.FindAllStringSubmatch(string(out), -1) {
 		var a uint64
 		if _, err := fmt.Sscanf(strings.TrimSpace(m[1]), "%x", &a); err != nil {
 			t.Fatal(err)
 		}
-		starts[kmem.Addr(a)] = true
+		starts[kmem.Addr(a)] = m[2]
 	}
 	return starts
 }

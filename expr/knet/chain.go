@@ -3,7 +3,6 @@ package knet
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 
 	"kinspect/expr/value"
 	"kinspect/kmem"
@@ -33,7 +32,7 @@ func (s *Stack) chain(first kmem.Addr, next uint64, limit int, visit func(kmem.A
 		case a == mark:
 			return value.ErrCycle
 		case n >= limit:
-			return fmt.Errorf("the list has more than %d entries: gave up", limit)
+			return value.Faultf("the list has more than %d entries: gave up", limit)
 		}
 		if lap++; lap == power {
 			mark, power, lap = a, power*2, 0
@@ -61,7 +60,7 @@ type table struct {
 // mask says so: an rhashtable's bucket has its lock there.
 func (s *Stack) firsts(t table, mask kmem.Addr, visit func(kmem.Addr) error) error {
 	if t.n > maxBuckets || t.stride < t.head+8 || t.stride > 1<<12 {
-		return fmt.Errorf("a hash table of %d buckets of %d bytes each: it is damaged", t.n, t.stride)
+		return value.Faultf("a hash table of %d buckets of %d bytes each: it is damaged", t.n, t.stride)
 	}
 	per := max(1<<16/t.stride, 1)
 	buf := make([]byte, min(per, t.n)*t.stride)
@@ -89,7 +88,7 @@ func (s *Stack) nodes(t table, limit int, visit func(kmem.Addr) error) error {
 	return s.firsts(t, 0, func(first kmem.Addr) error {
 		return s.chain(first, 0, left+1, func(a kmem.Addr) error {
 			if left--; left < 0 {
-				return fmt.Errorf("the hash table has more than %d entries: gave up", limit)
+				return value.Faultf("the hash table has more than %d entries: gave up", limit)
 			}
 			return visit(a)
 		})

@@ -22,6 +22,20 @@ func IsCoreCounter(name string) bool {
 	return false
 }
 
+// HasCounter reports whether this kernel has a counter of [host.LinkFields]:
+// rx_otherhost_dropped came with 5.19.
+func (s *Stack) HasCounter(d Device, name string) bool {
+	if name != "rx_otherhost_dropped" {
+		return true
+	}
+	if d.Value.Has("core_stats") {
+		// A fourth member of another name is damage, which reading the counter tells.
+		st, err := s.K.Struct("net_device_core_stats")
+		return err != nil || st.NumMembers() > 3
+	}
+	return d.Value.Has(name)
+}
+
 // CoreCounter is one of [CoreCounters] of a device, as u64, on every kernel:
 //
 //   - an atomic_long_t in struct net_device, up to 5.17;

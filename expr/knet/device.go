@@ -6,6 +6,7 @@ import (
 
 	"kinspect/btf"
 	"kinspect/expr/value"
+	"kinspect/kmem"
 )
 
 // maxDevices bounds the walk over a namespace's devices.
@@ -68,17 +69,27 @@ func (s *Stack) EachDevice(ns NetNS, visit func(Device) error) error {
 	if err != nil {
 		return err
 	}
-	head, err := ns.Value.Path("dev_base_head")
-	if err != nil {
-		return err
-	}
-	err = value.EachEntry(head, st, "dev_list", maxDevices, func(v value.Value) error {
-		d, err := s.device(v, ns)
+	return s.EachDeviceAddr(ns, func(a kmem.Addr) error {
+		d, err := s.device(s.K.Ref(st, a), ns)
 		if err != nil {
 			return err
 		}
 		return visit(d)
 	})
+}
+
+// EachDeviceAddr is [Stack.EachDevice] with the address of each struct net_device, which is
+// not read.
+func (s *Stack) EachDeviceAddr(ns NetNS, visit func(kmem.Addr) error) error {
+	off, err := s.offset("net_device", "dev_list")
+	if err != nil {
+		return err
+	}
+	head, err := ns.Value.Path("dev_base_head")
+	if err != nil {
+		return err
+	}
+	err = value.EachLink(head, false, maxDevices, func(a kmem.Addr) error { return visit(a - off) })
 	if err != nil {
 		return fmt.Errorf("walking the devices of %s: %w", ns, err)
 	}
@@ -137,18 +148,24 @@ func (s *Stack) Devices(ns NetNS) ([]Device, error) {
 // Device finds a device by name. The error is a [*NoDeviceError] where the
 // namespace has none.
 func (s *Stack) Device(name string, ns NetNS) (Device, error) {
-	var found Device
+	var found, printed Device
 	var names []string
 	err := s.EachDevice(ns, func(d Device) error {
-		if d.Name == name {
+		switch {
+		case d.Name == name:
 			found = d
 			return value.Stop()
+		case value.Printable(d.Name) == name: // of one name alone: two never print alike
+			printed = d
 		}
 		names = append(names, d.Name)
 		return nil
 	})
-	if err != nil || found.Value.Valid() {
+	switch {
+	case err != nil || found.Value.Valid():
 		return found, err
+	case printed.Value.Valid():
+		return printed, nil
 	}
 	e := &NoDeviceError{Name: name, NS: ns, Near: btf.Near(name, names)}
 	all, err := s.Namespaces()

@@ -105,6 +105,14 @@ func ParseEthertype(s string) (Ethertype, error) {
 			names = append(names, n)
 		}
 	}
+	if len(s) > 1 && s[0] == '0' && strings.Trim(s, "0123456789_") == "" {
+		// Octal to C and to Go, and hexadecimal to whoever writes an ethertype so.
+		hint := ": write 0x before it, or no 0"
+		if h, err := strconv.ParseUint(s, 16, 16); err == nil {
+			hint = fmt.Sprintf(": is 0x%04x meant?", h)
+		}
+		return 0, fmt.Errorf("%s is not an ethertype, as a number that begins with 0 is octal to some and hexadecimal to others%s", value.Quote(s), hint)
+	}
 	n, err := strconv.ParseUint(s, 0, 64)
 	switch {
 	case err != nil:

@@ -37,8 +37,10 @@ type Handler struct {
 	Module string // empty for a built-in function
 	// Socket says that the handler is a packet socket, and NetNS whose.
 	Socket bool
-	NetNS  NetNS  // of a packet socket; not valid where the kernel does not record it
-	Device string // the device that it is bound to, or ""
+	Sock   kmem.Addr // of a packet socket, its struct sock; 0 of a group (PACKET_FANOUT)
+	Group  kmem.Addr // of a group, its struct packet_fanout
+	NetNS  NetNS     // of a packet socket; not valid where the kernel does not record it
+	Device string    // the device that it is bound to, or ""
 }
 
 // packetSocketFuncs are the functions that a packet socket hooks in
@@ -162,6 +164,15 @@ func (s *Stack) packetTypes(head value.Value, list List, out *[]Handler) error {
 			h.Name, h.Module = sym.Name, sym.Module
 		}
 		h.Socket = packetSocketFuncs[h.Name]
+		if h.Socket {
+			to := &h.Sock
+			if h.Name == "packet_rcv_fanout" {
+				to = &h.Group
+			}
+			if *to, err = v.PointerPath("af_packet_priv"); err != nil {
+				return err
+			}
+		}
 		if h.Socket && v.Has("af_packet_net") {
 			if err := s.ownerNS(v, &h); err != nil {
 				return err

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"time"
 
 	"kinspect/expr/host"
 	"kinspect/expr/knet"
@@ -140,12 +139,8 @@ func TestHelpersDamaged(t *testing.T) {
 		for i := range mem.data {
 			mem.data[i] = byte(word >> (8 * i))
 		}
-		start := time.Now()
 		if _, err := all(knet.New(k, host.None{})); err != nil {
 			failed++
-		}
-		if d := time.Since(start); d > 20*time.Second {
-			t.Errorf("%s with %#x took %v", mem.at, word, d)
 		}
 	}
 	t.Logf("%d of %d changes were noticed", failed, rounds)

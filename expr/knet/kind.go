@@ -23,12 +23,19 @@ const (
 	iffUp          = 1 << 0
 	iffLoopback    = 1 << 3
 	linkStateStart = 1 << 0 // enum netdev_state_t: __LINK_STATE_START
+	linkNoCarrier  = 1 << 2 // __LINK_STATE_NOCARRIER
 )
 
 // Running reports whether the device is up as netif_running sees it.
 func (d Device) Running() (bool, error) {
 	state, err := d.Value.UintPath("state")
 	return state&linkStateStart != 0, err
+}
+
+// Carrier reports whether the device has a carrier as netif_carrier_ok sees it.
+func (d Device) Carrier() (bool, error) {
+	state, err := d.Value.UintPath("state")
+	return state&linkNoCarrier == 0, err
 }
 
 // Loopback reports whether the device is a loopback device.
@@ -97,32 +104,43 @@ func (s *Stack) Driver(d Device) (string, error) {
 // RPSQueues is how many of the device's receive queues spread frames over the CPUs'
 // backlogs now (netdev_rx_queue.rps_map, /sys/class/net/DEV/queues/rx-*/rps_cpus).
 func (d Device) RPSQueues() (on, queues int, err error) {
+	err = d.eachRxQueue(func(_ int, _ value.Value, rpsMap uint64) error {
+		queues++
+		if rpsMap != 0 {
+			on++
+		}
+		return nil
+	})
+	return on, queues, err
+}
+
+// eachRxQueue calls visit with every receive queue (struct netdev_rx_queue) and the address of its rps_map, which is
+// 0 where RPS is off or the kernel has none (CONFIG_RPS).
+func (d Device) eachRxQueue(visit func(i int, q value.Value, rpsMap uint64) error) error {
 	n, err := d.Value.UintPath("num_rx_queues")
 	if err != nil {
-		return 0, 0, err
+		return err
 	}
 	rx, err := d.Value.Path("_rx")
 	if err != nil {
-		return 0, 0, err
+		return err
 	}
-	queues = int(min(n, maxQueues))
-	for i := range int64(queues) {
-		q, err := rx.Index(i)
+	for i := range int(min(n, maxQueues)) {
+		q, err := rx.Index(int64(i))
 		if err != nil {
-			return on, queues, err
+			return err
 		}
-		if !q.Has("rps_map") {
-			return 0, queues, nil // a kernel without CONFIG_RPS
+		rpsMap := uint64(0)
+		if q.Has("rps_map") {
+			if rpsMap, err = q.UintPath("rps_map"); err != nil {
+				return err
+			}
 		}
-		p, err := q.UintPath("rps_map")
-		if err != nil {
-			return on, queues, err
-		}
-		if p != 0 {
-			on++
+		if err := visit(i, q, rpsMap); err != nil {
+			return err
 		}
 	}
-	return on, queues, nil
+	return nil
 }
 
 // HasNAPI reports whether the driver has NAPI instances: then its frames reach the

@@ -34,6 +34,28 @@ func (n NetNS) String() string {
 	return fmt.Sprintf("net:[%d]", n.Inum)
 }
 
+// NSName is what --netns takes for a namespace: init_net, its name of `ip netns`, which may have any bytes and outlives
+// the namespace when that is made again, or its inode number.
+func (s *Stack) NSName(ns NetNS) string {
+	if first, err := s.InitNS(); err == nil && first.Inum == ns.Inum {
+		return "init_net"
+	}
+	name := ns.Name
+	if name == "" {
+		all, _ := s.Namespaces() // of what the list did not tell, the number stands
+		for _, other := range all {
+			if other.Inum == ns.Inum {
+				name = other.Name
+			}
+		}
+	}
+	switch name {
+	case "", "all", "init", "init_net": // the latter mean something else
+		return strconv.FormatUint(ns.Inum, 10)
+	}
+	return name
+}
+
 // Namespaces lists all network namespaces, init_net first.
 func (s *Stack) Namespaces() ([]NetNS, error) {
 	if s.nss == nil && s.ssErr == nil {

@@ -75,7 +75,7 @@ func (s *Stack) eachNeighbour(tbl value.Value, devices map[uint64]Device, visit 
 		return err
 	}
 	if shift > 26 {
-		return fmt.Errorf("a hash table of 2^%d buckets: it is damaged", shift)
+		return value.Faultf("a hash table of 2^%d buckets: it is damaged", shift)
 	}
 	length, err := tbl.UintPath("key_len")
 	if err != nil {
@@ -94,7 +94,7 @@ func (s *Stack) eachNeighbour(tbl value.Value, devices map[uint64]Device, visit 
 	return s.firsts(table{base, 1 << shift, 8, 0}, 0, func(first kmem.Addr) error {
 		return s.chain(first, next, left+1, func(a kmem.Addr) error {
 			if left--; left < 0 {
-				return fmt.Errorf("more than %d neighbours: gave up", maxNeighbours)
+				return value.Faultf("more than %d neighbours: gave up", maxNeighbours)
 			}
 			n, ok, err := s.neighbour(s.K.Ref(st, a-back), int(length), devices)
 			if err != nil || !ok {

@@ -43,6 +43,23 @@ const maxHooks = 1 << 14
 // EachNFHook calls visit with the netfilter hooks of a namespace (net.nf) and of its devices, in the
 // order in which they are called.
 func (s *Stack) EachNFHook(ns NetNS, visit func(NFHook) error) error {
+	if err := s.EachNetNFHook(ns, visit); err != nil {
+		return err
+	}
+	devices, err := s.Devices(ns)
+	if err != nil {
+		return err
+	}
+	for _, d := range devices {
+		if err := s.EachDeviceNFHook(d, visit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// EachNetNFHook calls visit with the netfilter hooks of a namespace, without those of its devices.
+func (s *Stack) EachNetNFHook(ns NetNS, visit func(NFHook) error) error {
 	if !ns.Value.Has("nf") {
 		return nil // a kernel without CONFIG_NETFILTER
 	}
@@ -73,22 +90,21 @@ func (s *Stack) EachNFHook(ns NetNS, visit func(NFHook) error) error {
 			}
 		}
 	}
-	devices, err := s.Devices(ns)
-	if err != nil {
-		return err
-	}
-	for _, d := range devices {
-		for _, side := range []struct{ member, name string }{{"nf_hooks_ingress", "INGRESS"}, {"nf_hooks_egress", "EGRESS"}} {
-			if !d.Value.Has(side.member) { // egress: since 5.16
-				continue
-			}
-			p, err := d.Value.Path(side.member)
-			if err != nil {
-				return err
-			}
-			if err := s.nfHooks(p, NFHook{Family: "netdev", Hook: side.name, NS: ns, Device: d.Name}, visit); err != nil {
-				return err
-			}
+	return nil
+}
+
+// EachDeviceNFHook calls visit with the netfilter hooks of one device.
+func (s *Stack) EachDeviceNFHook(d Device, visit func(NFHook) error) error {
+	for _, side := range []struct{ member, name string }{{"nf_hooks_ingress", "INGRESS"}, {"nf_hooks_egress", "EGRESS"}} {
+		if !d.Value.Has(side.member) { // egress: since 5.16
+			continue
+		}
+		p, err := d.Value.Path(side.member)
+		if err != nil {
+			return err
+		}
+		if err := s.nfHooks(p, NFHook{Family: "netdev", Hook: side.name, NS: d.NS, Device: d.Name}, visit); err != nil {
+			return err
 		}
 	}
 	return nil

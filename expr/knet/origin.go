@@ -38,17 +38,17 @@ func (s *Stack) fromWire(d Device, depth int) (bool, error) {
 	return false, nil
 }
 
-// MemoryWasShort reports whether the kernel ever had to reclaim memory in the
-// background: an atomic allocation that fails wakes kswapd first, which counts a
+// Reclaims is how often the kernel had to reclaim memory in the background since
+// boot: an atomic allocation that fails wakes kswapd first, which counts a
 // PAGEOUTRUN (mm/page_alloc.c, mm/vmscan.c: balance_pgdat).
-func (s *Stack) MemoryWasShort() (bool, error) {
+func (s *Stack) Reclaims() (uint64, error) {
 	item, err := s.K.Enumerator("PAGEOUTRUN")
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	events, err := s.K.Global("vm_event_states")
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	var runs uint64
 	err = s.K.EachCPU(events, func(_ int, v value.Value) error {
@@ -64,11 +64,5 @@ func (s *Stack) MemoryWasShort() (bool, error) {
 		runs += n
 		return err
 	})
-	return runs != 0, err
-}
-
-// SentFrames is how many frames were sent through a device that leaves counting to
-// the core's tstats (net_device.pcpu_stat_type, since 6.9); ok is false for others.
-func (s *Stack) SentFrames(d Device) (n uint64, ok bool, err error) {
-	return s.coreKept(d, "NETDEV_PCPU_STAT_TSTATS", "tstats", "tx_packets")
+	return runs, err
 }

@@ -1,9 +1,9 @@
 package knet
 
 import (
-	"encoding/binary"
 	"fmt"
 
+	"kinspect/expr/ktask"
 	"kinspect/expr/value"
 	"kinspect/kmem"
 )
@@ -13,11 +13,8 @@ type Owner struct {
 	PID  uint64
 	Comm string
 	FD   int
+	Task value.Value // struct task_struct of the process
 }
-
-// maxFDs bounds the files of one process: the kernel's own bound is 1<<20 by default (fs/file.c:
-// sysctl_nr_open_max is larger).
-const maxFDs = 1 << 24
 
 // Owners finds the processes that have sockets open, by the address of struct sock, in order of the list
 // of tasks. Sockets on their way through another one (SCM_RIGHTS), and the kernel's own, have no owner.
@@ -93,7 +90,7 @@ func (f *fileReader) process(task value.Value, out map[kmem.Addr][]Owner) error 
 		}
 		found := map[kmem.Addr][]Owner{}
 		if err == nil {
-			err = f.table(task, before.fd, found)
+			err = f.table(task, found)
 		}
 		if err == nil {
 			for sk, owners := range found {
@@ -108,46 +105,33 @@ func (f *fileReader) process(task value.Value, out map[kmem.Addr][]Owner) error 
 }
 
 // table adds the sockets in a process's table of open files.
-func (f *fileReader) table(task value.Value, files kmem.Addr, out map[kmem.Addr][]Owner) error {
-	n, err := task.UintPath("files.fdt.max_fds")
-	if err != nil {
-		return err
-	}
+func (f *fileReader) table(task value.Value, out map[kmem.Addr][]Owner) error {
 	pid, err := task.UintPath("tgid")
 	if err != nil {
 		return err
-	}
-	if n > maxFDs {
-		return fmt.Errorf("process %d claims %d open files", pid, n)
 	}
 	comm, err := task.StringPath("comm")
 	if err != nil {
 		return err
 	}
-	const piece = 1 << 12
-	for at := uint64(0); at < n; at += piece {
-		raw := make([]byte, 8*min(piece, n-at))
-		if err := f.s.K.ReadMem(files+kmem.Addr(8*at), raw); err != nil {
-			return err
+	err = ktask.EachFileAddr(task, func(fd int, file kmem.Addr) error {
+		sk, err := f.socket(file)
+		if err != nil {
+			return fmt.Errorf("file %d: %w", fd, err)
 		}
-		for i := 0; i < len(raw); i += 8 {
-			sk, err := f.socket(kmem.Addr(binary.LittleEndian.Uint64(raw[i:])))
-			if err != nil {
-				return fmt.Errorf("process %d, file %d: %w", pid, int(at)+i/8, err)
-			}
-			if sk != 0 {
-				out[sk] = append(out[sk], Owner{pid, comm, int(at) + i/8})
-			}
+		if sk != 0 {
+			out[sk] = append(out[sk], Owner{pid, comm, fd, task})
 		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("process %d: %w", pid, err)
 	}
 	return nil
 }
 
-// socket is the struct sock behind a struct file, or 0.
+// socket is the struct sock behind a struct file, or 0 where it is no socket.
 func (f *fileReader) socket(file kmem.Addr) (kmem.Addr, error) {
-	if file == 0 {
-		return 0, nil
-	}
 	if op, err := kmem.ReadAddr(f.s.K, file+f.op); err != nil || op != f.ops {
 		return 0, err
 	}

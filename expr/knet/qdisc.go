@@ -138,6 +138,21 @@ func (s *Stack) eachTxQueue(d Device, visit func(value.Value) error) error {
 	return nil
 }
 
+// SendQueues counts a device's send queues, and those without a queueing discipline: its Qdisc has no enqueue
+// function, as noqueue has none (net/core/dev.c: __dev_queue_xmit). While a device is down or has no carrier, noop
+// stands in for the discipline, which qdisc_sleeping keeps (net/sched/sch_generic.c: dev_deactivate_queue).
+func (s *Stack) SendQueues(d Device) (queues, without int, err error) {
+	err = s.eachTxQueue(d, func(q value.Value) error {
+		f, err := q.PointerPath("qdisc_sleeping.enqueue")
+		queues++
+		if f == 0 {
+			without++
+		}
+		return err
+	})
+	return queues, without, err
+}
+
 // qdisc reads one; ok is false where tc would not show it.
 func (s *Stack) qdisc(v value.Value, d Device) (q Qdisc, ok bool, err error) {
 	flags, err := v.UintPath("flags")

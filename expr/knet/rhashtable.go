@@ -1,9 +1,6 @@
 package knet
 
 import (
-	"errors"
-	"fmt"
-
 	"kinspect/expr/value"
 	"kinspect/kmem"
 )
@@ -30,7 +27,7 @@ func (s *Stack) eachRhash(ht value.Value, limit int, visit func(kmem.Addr) error
 	chains := func(first kmem.Addr) error {
 		return s.chain(first, 0, left+1, func(a kmem.Addr) error {
 			if left--; left < 0 {
-				return fmt.Errorf("the hash table has more than %d entries: gave up", limit)
+				return value.Faultf("the hash table has more than %d entries: gave up", limit)
 			}
 			return visit(a)
 		})
@@ -52,7 +49,7 @@ func (s *Stack) eachRhash(ht value.Value, limit int, visit func(kmem.Addr) error
 		case nest == 0:
 			err = s.firsts(table{a + buckets, size, 8, 0}, rhLock, chains)
 		case nest > 9 || size > maxBuckets:
-			err = fmt.Errorf("a nested hash table of %d buckets, nest %d: it is damaged", size, nest)
+			err = value.Faultf("a nested hash table of %d buckets, nest %d: it is damaged", size, nest)
 		default:
 			var root kmem.Addr
 			if root, err = kmem.ReadAddr(s.K, a+buckets); err == nil && root != 0 {
@@ -66,7 +63,7 @@ func (s *Stack) eachRhash(ht value.Value, limit int, visit func(kmem.Addr) error
 			return err
 		}
 	}
-	return errors.New("the hash table has more than eight tables: it is damaged, or it changed while it was read")
+	return value.Faultf("the hash table has more than eight tables: it is damaged, or it changed while it was read")
 }
 
 // nested walks a node of a nested table with n slots, each for a node or array below it that has room

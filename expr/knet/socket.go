@@ -41,6 +41,7 @@ type Socket struct {
 	UID      uint64
 	Inode    uint64
 	Device   string // that it is bound to, by name, or ""
+	V6Only   bool   // of IPv6, that takes nothing of IPv4 (IPV6_V6ONLY)
 
 	Unix    *UnixSocket
 	Netlink *NetlinkSocket
@@ -113,9 +114,14 @@ func stateName(n uint64) string {
 }
 
 // EachSocket calls visit with each socket of a kind in the namespaces. A kind that the kernel does not
-// have is none.
+// have is none. What cannot be read of them, a socket or a chain of a table, is left out: the walk goes
+// on, and returns the fault at its end.
 func (s *Stack) EachSocket(kind string, nss []NetNS, visit func(Socket) error) error {
-	w := socketWalk{s: s, kind: kind, all: map[kmem.Addr]NetNS{}, names: map[[2]uint64]string{}, visit: visit}
+	w := socketWalk{s: s, kind: kind, all: map[kmem.Addr]NetNS{}, names: map[[2]uint64]string{}}
+	w.visit = func(k Socket) error {
+		w.ended = visit(k)
+		return w.ended
+	}
 	for _, ns := range nss {
 		a, _ := ns.Value.Addr()
 		w.all[a] = ns
@@ -143,10 +149,16 @@ func (s *Stack) EachSocket(kind string, nss []NetNS, visit func(Socket) error) e
 	default:
 		return fmt.Errorf("%s is no kind of sockets: they are %v", value.Quote(kind), SocketKinds)
 	}
-	if err != nil && !isStop(err) {
+	if w.ended != nil {
+		return w.ended
+	}
+	if err == nil {
+		err = w.faults.Err()
+	}
+	if err != nil {
 		return fmt.Errorf("the %s sockets: %w", kind, err)
 	}
-	return err
+	return nil
 }
 
 // A socketWalk goes through the tables of one kind.
@@ -156,6 +168,30 @@ type socketWalk struct {
 	all   map[kmem.Addr]NetNS  // the namespaces that are wanted
 	names map[[2]uint64]string // of devices, by namespace and index
 	visit func(Socket) error
+
+	ended  error // what the visitor ended the walk with
+	faults value.Faults
+}
+
+// keep notes a fault, behind which the walk goes on.
+func (w *socketWalk) keep(err error) error {
+	if w.ended != nil {
+		return err
+	}
+	return w.faults.Keep(err)
+}
+
+// nodes walks a hash table, chain by chain.
+func (w *socketWalk) nodes(t table, visit func(kmem.Addr) error) error {
+	left := maxSockets
+	return w.keep(w.s.firsts(t, 0, func(first kmem.Addr) error {
+		return w.keep(w.s.chain(first, 0, left+1, func(a kmem.Addr) error {
+			if left--; left < 0 {
+				return fmt.Errorf("the hash table has more than %d entries: gave up", maxSockets)
+			}
+			return visit(a)
+		}))
+	}))
 }
 
 // at makes a visitor of list nodes into one of sockets: the node is the given member.
@@ -175,10 +211,10 @@ func (w *socketWalk) at(member string) (func(kmem.Addr) error, error) {
 func (w *socketWalk) sock(v value.Value) error {
 	k, ok, err := w.s.readSocket(v, w.kind, w.all)
 	if err != nil || !ok {
-		return err
+		return w.keep(err)
 	}
 	if err := w.device(&k); err != nil {
-		return err
+		return w.keep(err)
 	}
 	return w.visit(k)
 }
@@ -345,10 +381,10 @@ func (w *socketWalk) list(nss []NetNS, path string) error {
 			return nil // a kernel without these sockets
 		}
 		first, err := ns.Value.PointerPath(path + ".first")
-		if err != nil {
-			return err
+		if err == nil {
+			err = w.s.chain(first, 0, maxSockets, visit)
 		}
-		if err := w.s.chain(first, 0, maxSockets, visit); err != nil {
+		if err := w.keep(err); err != nil {
 			return err
 		}
 	}

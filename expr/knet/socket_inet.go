@@ -26,10 +26,10 @@ func (w *socketWalk) tcp(nss []NetNS) error {
 			continue
 		}
 		seen[a] = true
-		if err := w.listening(info); err != nil {
+		if err := w.keep(w.listening(info)); err != nil {
 			return err
 		}
-		if err := w.established(info); err != nil {
+		if err := w.keep(w.established(info)); err != nil {
 			return err
 		}
 	}
@@ -64,7 +64,7 @@ func (w *socketWalk) listening(info value.Value) error {
 		}
 		visit = func(node kmem.Addr) error { return w.sock(w.s.K.Ref(st, node-off)) }
 	}
-	return w.s.nodes(t, maxSockets, visit)
+	return w.nodes(t, visit)
 }
 
 // established walks ehash, whose nodes are sockets, and what stands for them: their state tells which
@@ -91,17 +91,17 @@ func (w *socketWalk) established(info value.Value) error {
 	if err != nil {
 		return err
 	}
-	return w.s.nodes(t, maxSockets, func(a kmem.Addr) error {
+	return w.nodes(t, func(a kmem.Addr) error {
 		c := w.s.K.Ref(common, a-node)
 		state, err := c.UintPath("skc_state")
 		if err != nil {
-			return err
+			return w.keep(err)
 		}
 		switch state {
 		case tcpTimeWait:
-			return w.standIn(c, "inet_timewait_sock")
+			return w.keep(w.standIn(c, "inet_timewait_sock"))
 		case tcpNewSynRecv:
-			return w.standIn(c, "request_sock")
+			return w.keep(w.standIn(c, "request_sock"))
 		}
 		return w.sock(w.s.K.Ref(full, a-node))
 	})
@@ -186,7 +186,7 @@ func (w *socketWalk) udp(nss []NetNS) error {
 			continue
 		}
 		seen[a] = true
-		if err := w.udpHash(v); err != nil {
+		if err := w.keep(w.udpHash(v)); err != nil {
 			return err
 		}
 	}
@@ -219,7 +219,7 @@ func (w *socketWalk) udpHash(v value.Value) error {
 	if err != nil {
 		return err
 	}
-	return w.s.nodes(t, maxSockets, visit)
+	return w.nodes(t, visit)
 }
 
 // raw walks the raw sockets of IPv4 and IPv6 (net/ipv4/raw.c, net/ipv6/raw.c).
@@ -236,7 +236,7 @@ func (w *socketWalk) raw() error {
 		if err != nil {
 			return err
 		}
-		if err := w.headArray(v, "ht", visit); err != nil {
+		if err := w.keep(w.headArray(v, "ht", visit)); err != nil {
 			return err
 		}
 	}
@@ -268,7 +268,7 @@ func (w *socketWalk) headArray(v value.Value, member string, visit func(kmem.Add
 	if !ok {
 		return errors.New("the array " + member + " has no length")
 	}
-	return w.s.nodes(table{a, uint64(n), 8, 0}, maxSockets, visit)
+	return w.nodes(table{a, uint64(n), 8, 0}, visit)
 }
 
 // readInet reads the ends of an internet socket, and its queues as `ss` shows them.
@@ -304,6 +304,13 @@ func (k *Socket) readEnds(c value.Value) error {
 	}
 	if k.Remote.Addr, err = read(c, remote); err != nil {
 		return err
+	}
+	if k.Family == afInet6 {
+		only, err := c.UintPath("skc_ipv6only")
+		if err != nil {
+			return err
+		}
+		k.V6Only = only != 0
 	}
 	num, err := c.UintPath("skc_num")
 	if err != nil {

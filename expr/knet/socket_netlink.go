@@ -75,7 +75,7 @@ func (w *socketWalk) netlink() error {
 			return err
 		}
 		err = w.s.eachRhash(ht, maxSockets, func(a kmem.Addr) error { return w.sock(w.s.K.Ref(st, a-off)) })
-		if err != nil {
+		if err := w.keep(err); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package knet
 
 import (
 	"kinspect/expr/value"
+	"kinspect/kmem"
 )
 
 // PacketSocket is what a packet socket listens to (net/packet/internal.h: struct packet_sock).
@@ -118,6 +119,46 @@ func fanout(v value.Value) (*Fanout, error) {
 	return &Fanout{ID: id, Mode: numberName(fanoutModes, uint16(mode)), Members: n}, err
 }
 
+// maxFanout is PACKET_FANOUT_MAX (net/packet/internal.h): 65,536 since 5.10, and 256 before.
+const maxFanout = 1 << 16
+
+// HandlerSockets are the packet sockets behind a handler: its own, or those of its group.
+func (s *Stack) HandlerSockets(h Handler) ([]kmem.Addr, error) {
+	if h.Group == 0 {
+		if h.Sock == 0 {
+			return nil, nil
+		}
+		return []kmem.Addr{h.Sock}, nil
+	}
+	st, err := s.K.Struct("packet_fanout")
+	if err != nil {
+		return nil, err
+	}
+	group := s.K.Ref(st, h.Group)
+	n, err := group.UintPath("num_members")
+	if err != nil {
+		return nil, err
+	}
+	if n > maxFanout {
+		return nil, value.Faultf("the group of packet sockets claims %d members: it is damaged", n)
+	}
+	at, err := s.offset("packet_fanout", "arr") // an array of pointers, of one length or another
+	if err != nil {
+		return nil, err
+	}
+	out := make([]kmem.Addr, 0, min(n, 64))
+	for i := range n {
+		sk, err := kmem.ReadAddr(s.K, h.Group+at+kmem.Addr(8*i))
+		if err != nil {
+			return nil, err
+		}
+		if sk != 0 {
+			out = append(out, sk)
+		}
+	}
+	return out, nil
+}
+
 func ring(v value.Value, name string) (*Ring, error) {
 	if a, err := v.PointerPath(name + ".pg_vec"); err != nil || a == 0 {
 		return nil, err
@@ -134,4 +175,24 @@ func ring(v value.Value, name string) (*Ring, error) {
 	}
 	r.Frames = uint64(uint32(r.Frames + 1))
 	return r, nil
+}
+
+// BypassesQueue reports whether a socket sends past the device's queueing discipline: an XDP socket, which may copy
+// its frames so, or a packet socket with PACKET_QDISC_BYPASS. That one is a flag since 6.4 (net/packet/internal.h:
+// PACKET_SOCK_QDISC_BYPASS), and was known by the function in packet_sock.xmit before, which some of them still have.
+func (s *Stack) BypassesQueue(k Socket) (bool, error) {
+	if k.Packet == nil {
+		return k.Kind == "xdp", nil
+	}
+	st, err := s.structOf("packet_sock", "af_packet")
+	if err != nil {
+		return false, err
+	}
+	v := s.K.Ref(st, k.Addr())
+	if bit, err := s.K.Enumerator("PACKET_SOCK_QDISC_BYPASS"); err == nil {
+		flags, err := v.UintPath("flags")
+		return flags>>bit&1 == 1, err
+	}
+	f, err := v.PointerPath("xmit")
+	return s.K.FuncName(f) == "packet_direct_xmit", err
 }

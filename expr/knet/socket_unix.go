@@ -2,7 +2,6 @@ package knet
 
 import (
 	"bytes"
-	"errors"
 
 	"kinspect/expr/value"
 	"kinspect/kmem"
@@ -33,7 +32,7 @@ func (w *socketWalk) unix(nss []NetNS) error {
 		}
 		a, _ := v.Addr()
 		n, _ := v.Len()
-		return w.s.nodes(table{a, uint64(n), 8, 0}, maxSockets, visit)
+		return w.nodes(table{a, uint64(n), 8, 0}, visit)
 	}
 	for _, ns := range nss {
 		a, err := ns.Value.PointerPath("unx.table.buckets")
@@ -43,7 +42,7 @@ func (w *socketWalk) unix(nss []NetNS) error {
 		if a == 0 {
 			continue
 		}
-		if err := w.s.nodes(table{a, unixBuckets, 8, 0}, maxSockets, visit); err != nil {
+		if err := w.nodes(table{a, unixBuckets, 8, 0}, visit); err != nil {
 			return err
 		}
 	}
@@ -96,7 +95,7 @@ func unixPath(u value.Value) (string, error) {
 		return "", nil
 	}
 	if n > most {
-		return "", errors.New("the name of a socket is longer than a struct sockaddr_un: it is damaged")
+		return "", value.Faultf("the name of a socket is longer than a struct sockaddr_un: it is damaged")
 	}
 	name, err := addr.Path("name")
 	if err != nil {

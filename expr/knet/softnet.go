@@ -108,17 +108,60 @@ func (s *Stack) CountsDownDevices() (bool, error) {
 	return plain, nil
 }
 
-// MaxBacklog is the backlog's limit in frames, net.core.netdev_max_backlog: a
-// global, and since 6.9 a member of net_hotdata.
+// softirqBits are the part of a CPU's preempt_count that counts softirqs, and code that runs with them off
+// (include/linux/preempt.h: SOFTIRQ_MASK).
+const softirqBits = 0xff00
+
+// Handling is on how many CPUs softirqs were handled, or off, as a dump was made: there frames may have been on their way,
+// with some of their counters raised and others not yet. It is 0 on a live kernel, and where it is not known.
+func (s *Stack) Handling() (cpus int) {
+	if s.K.Image.Live() || s.K.Image.Snapshot() != nil {
+		return 0
+	}
+	name, member := "__preempt_count", ""
+	if s.K.HasMember("pcpu_hot", "preempt_count") { // from 6.2 to 6.14
+		name, member = "pcpu_hot", "preempt_count"
+	}
+	v, err := s.K.Global(name)
+	if err != nil {
+		return 0
+	}
+	err = s.K.EachCPU(v, func(_ int, v value.Value) error {
+		if member != "" {
+			m, err := v.Path(member)
+			if err != nil {
+				return err
+			}
+			v = m
+		}
+		n, err := v.Uint()
+		if n&softirqBits != 0 {
+			cpus++
+		}
+		return err
+	})
+	if err != nil {
+		return 0
+	}
+	return cpus
+}
+
+// MaxBacklog is the backlog's limit in frames, net.core.netdev_max_backlog.
 func (s *Stack) MaxBacklog() (uint64, error) {
-	if s.K.HasMember("net_hotdata", "max_backlog") {
+	return s.netSetting("max_backlog", "netdev_max_backlog")
+}
+
+// netSetting is one of net.core's numbers: a global, and since 6.9 a member of
+// net_hotdata (include/net/hotdata.h).
+func (s *Stack) netSetting(member, global string) (uint64, error) {
+	if s.K.HasMember("net_hotdata", member) {
 		hot, err := s.K.Global("net_hotdata")
 		if err != nil {
 			return 0, err
 		}
-		return hot.UintPath("max_backlog")
+		return hot.UintPath(member)
 	}
-	v, err := s.K.Global("netdev_max_backlog")
+	v, err := s.K.Global(global)
 	if err != nil {
 		return 0, err
 	}
@@ -126,7 +169,7 @@ func (s *Stack) MaxBacklog() (uint64, error) {
 }
 
 // PfmemallocPossible reports whether sockets may use the emergency reserves of
-// memory (swap over the network): only then are frames marked pfmemalloc dropped
+// memory (swap over the network, and WireGuard's sockets): only then are frames marked pfmemalloc dropped
 // (net/core/sock.c: memalloc_socks_key).
 func (s *Stack) PfmemallocPossible() (bool, error) {
 	v, err := s.K.Global("memalloc_socks_key")

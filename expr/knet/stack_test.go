@@ -20,7 +20,7 @@ func TestEthertype(t *testing.T) {
 			t.Errorf("%q is %v, %v; want %v", in, got, err, want)
 		}
 	}
-	for _, in := range []string{"", "0x10000", "-1", "88cc", "8809", "0800", "foo", "\x1b[2J"} {
+	for _, in := range []string{"", "0x10000", "-1", "88cc", "8809", "0800", "0600", "01", "00", "0888888", "foo", "\x1b[2J"} {
 		if got, err := knet.ParseEthertype(in); err == nil {
 			t.Errorf("%q is taken for %v", in, got)
 		} else if strings.ContainsRune(err.Error(), 0x1b) {
@@ -90,7 +90,7 @@ func TestNamespaces(t *testing.T) {
 // TestKernelTotal: the kernel's own total fills in what memory cannot tell.
 func TestKernelTotal(t *testing.T) {
 	img := kernels.Open(t, "6.12")
-	s := knet.New(value.New(img, img), fakeFacts{stats: host.LinkStats{RxDropped: 60}})
+	s := knet.New(value.New(img, img), fakeFacts{stats: host.LinkStats{"rx_dropped": 60}})
 	ns, err := s.InitNS()
 	if err != nil {
 		t.Fatal(err)

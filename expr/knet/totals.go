@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"kinspect/expr/host"
 	"kinspect/expr/value"
 )
 
@@ -26,8 +27,7 @@ func (p Part) plus(q Part) Part {
 	return p
 }
 
-// Total is what makes up a device's rx_dropped or rx_nohandler as user space
-// sees it. dev_get_stats (net/core/dev.c) asks the driver first, and adds the
+// Total is what makes up a counter of a device as user space sees it. dev_get_stats (net/core/dev.c) asks the driver first, and adds the
 // core's counters last; a bond's driver part is what its slaves brought.
 type Total struct {
 	Counter string
@@ -38,6 +38,8 @@ type Total struct {
 	// last read: no more can be said where a slave's own total is not known.
 	SlavesSaved uint64
 	EachSlave   []SlaveTotal
+	// DriverParts are the numbers that make up Driver, where it is known.
+	DriverParts []LinkPart
 	// Kernel is what the kernel's own netlink says, live; not known on a dump.
 	Kernel Part
 }
@@ -73,10 +75,6 @@ func (t *Total) AtLeast() uint64 {
 	return n + t.SlavesSaved
 }
 
-// linkField is the member of struct rtnl_link_stats64, and of struct
-// net_device_stats where it has one, that holds a counter.
-var linkField = map[string]string{"rx_dropped": "rx_dropped", "tx_dropped": "tx_dropped", "rx_nohandler": "rx_nohandler", "rx_otherhost_dropped": "rx_otherhost_dropped"}
-
 // Total makes up a counter of a device.
 func (s *Stack) Total(d Device, counter string) (*Total, error) {
 	t := &Total{Counter: counter}
@@ -91,13 +89,16 @@ func (s *Stack) Total(d Device, counter string) (*Total, error) {
 			t.Slaves.Err = err
 		}
 	} else {
-		t.Driver = s.driverPart(d, counter)
+		t.Driver, t.DriverParts = s.driverPart(d, counter)
 	}
 	s.derive(t, bond)
 	return t, nil
 }
 
 func (s *Stack) ownPart(d Device, counter string) Part {
+	if !IsCoreCounter(counter) {
+		return Part{From: "the core does not count it"}
+	}
 	v, err := s.CoreCounter(d.Value, counter)
 	if err != nil {
 		return Part{Err: fmt.Errorf("the core's counter of %s: %w", value.Printable(d.Name), err)}
@@ -123,23 +124,16 @@ func (s *Stack) derive(t *Total, bond bool) {
 
 func (s *Stack) kernelTotal(d Device, counter string) Part {
 	stats, err := s.Facts.LinkStats(d.NS.Inum, d.Ifindex)
-	if err != nil {
-		return Part{Err: err}
+	return netlinkPart(stats, err, counter)
+}
+
+// netlinkPart is a counter of what netlink said of a device.
+func netlinkPart(stats host.LinkStats, err error, counter string) Part {
+	n, ok := stats[counter]
+	if err == nil && !ok {
+		err = fmt.Errorf("netlink has no %s", counter)
 	}
-	p := Part{From: "netlink"}
-	switch counter {
-	case "rx_dropped":
-		p.N = stats.RxDropped
-	case "tx_dropped":
-		p.N = stats.TxDropped
-	case "rx_nohandler":
-		p.N = stats.RxNoHandler
-	case "rx_otherhost_dropped":
-		p.N = stats.RxOtherHostDropped
-	default:
-		p.Err = fmt.Errorf("netlink has no %s", counter)
-	}
-	return p
+	return Part{N: n, Err: err, From: "netlink"}
 }
 
 // slavesPart is bond_get_stats (drivers/net/bonding/bond_main.c) without its side
@@ -149,13 +143,13 @@ func (s *Stack) slavesPart(t *Total, d Device) error {
 	if err != nil {
 		return err
 	}
-	if b.TypesErr != nil {
-		t.Slaves.Err = fmt.Errorf("what the bond saved of its slaves is not known: %w", b.TypesErr)
-	} else {
-		if t.SlavesSaved, err = b.Value.UintPath("bond_stats." + linkField[t.Counter]); err != nil {
-			return err
-		}
-		t.Slaves = Part{N: t.SlavesSaved, From: "bond_stats and the slaves' change since it was last read"}
+	saved, err := b.saved(t.Counter)
+	if err != nil {
+		return err
+	}
+	t.SlavesSaved, t.Slaves = saved.N, saved
+	if saved.Known() {
+		t.Slaves.From = "bond_stats and the slaves' change since it was last read"
 	}
 	for _, sl := range b.Slaves {
 		st := SlaveTotal{Slave: sl}
@@ -163,27 +157,47 @@ func (s *Stack) slavesPart(t *Total, d Device) error {
 		if err != nil {
 			return err
 		}
-		st.Total = own.Sum()
-		if !st.Total.Known() && own.Kernel.Known() {
-			st.Total = own.Kernel
+		st.Total = own.Sum().orElse(own.Kernel)
+		if st.Since, err = b.since(sl, t.Counter, st.Total); err != nil {
+			return err
 		}
-		switch {
-		case b.TypesErr != nil:
-			st.Since.Err = b.TypesErr
-		case !st.Total.Known():
-			st.Since.Err = st.Total.Err
-			t.Slaves.Err = fmt.Errorf("the total of slave %s: %w", value.Printable(sl.Device.Name), st.Total.Err)
-		default:
-			old, err := sl.Value.UintPath("slave_stats." + linkField[t.Counter])
-			if err != nil {
-				return err
-			}
-			st.Since.N = foldDelta(st.Total.N, old)
+		if st.Since.Known() {
 			t.Slaves.N += st.Since.N
+		} else if b.TypesErr == nil {
+			t.Slaves.Err = st.Since.Err
 		}
 		t.EachSlave = append(t.EachSlave, st)
 	}
 	return nil
+}
+
+// orElse is the part, or where it is not known another one that is.
+func (p Part) orElse(q Part) Part {
+	if !p.Known() && q.Known() {
+		return q
+	}
+	return p
+}
+
+// saved is what a bond saved of its slaves' counter at its last read.
+func (b *Bond) saved(counter string) (Part, error) {
+	if b.TypesErr != nil {
+		return Part{Err: fmt.Errorf("what the bond saved of its slaves is not known: %w", b.TypesErr)}, nil
+	}
+	n, err := b.Value.UintPath("bond_stats." + counter)
+	return Part{N: n}, err
+}
+
+// since is what the bond will add for a slave at its next read, of which the slave's total is known or not.
+func (b *Bond) since(sl Slave, counter string, total Part) (Part, error) {
+	if b.TypesErr != nil {
+		return Part{Err: b.TypesErr}, nil
+	}
+	if !total.Known() {
+		return Part{Err: fmt.Errorf("the total of slave %s: %w", value.Printable(sl.Device.Name), total.Err)}, nil
+	}
+	old, err := sl.Value.UintPath("slave_stats." + counter)
+	return Part{N: foldDelta(total.N, old)}, err
 }
 
 // foldDelta is bond_fold_stats: counters of drivers that are 32 bits wide may

@@ -105,11 +105,11 @@ func openLog(k *value.Kernel) (*ring, error) {
 	}
 	r.descs, r.infos, r.text = kmem.Addr(descs), kmem.Addr(infos), kmem.Addr(text)
 	if bits > maxDescBits || textBits > maxTextBits {
-		return nil, fmt.Errorf("the kernel's log claims 2^%d records and 2^%d bytes: it is damaged", bits, textBits)
+		return nil, value.Faultf("the kernel's log claims 2^%d records and 2^%d bytes: it is damaged", bits, textBits)
 	}
 	r.count, r.textSize = 1<<bits, 1<<textBits
 	if n := (r.head - r.tail) & idMask; n >= r.count {
-		return nil, fmt.Errorf("the kernel's log has records %#x to %#x in a ring of %d: it is damaged, or it changed while it was read", r.tail, r.head, r.count)
+		return nil, value.Faultf("the kernel's log has records %#x to %#x in a ring of %d: it is damaged, or it changed while it was read", r.tail, r.head, r.count)
 	}
 	return r, nil
 }
@@ -206,7 +206,7 @@ func (r *ring) block(id uint64, b textBlock, length uint64) (text []byte, ok boo
 		at, size = 0, b.next%r.textSize
 	}
 	if size < head || size > r.textSize-at {
-		return nil, false, fmt.Errorf("a record of the kernel's log lies at %#x to %#x of a ring of %d bytes: it is damaged, or it changed while it was read", b.begin, b.next, r.textSize)
+		return nil, false, value.Faultf("a record of the kernel's log lies at %#x to %#x of a ring of %d bytes: it is damaged, or it changed while it was read", b.begin, b.next, r.textSize)
 	}
 	owner, err := kmem.ReadUint64(r.k, r.text.Add(int64(at)))
 	if err != nil {

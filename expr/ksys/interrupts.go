@@ -32,21 +32,25 @@ const (
 	maxActions = 1024
 )
 
-// Interrupts lists the interrupts that somebody asked for, or that have happened, by
-// number. Their descriptors are in a maple tree (sparse_irqs) since 6.5, in a radix tree
-// (irq_desc_tree) before (kernel/irq/irqdesc.c).
-func Interrupts(k *value.Kernel) ([]Interrupt, error) {
+// EachInterrupt calls visit with the interrupts that somebody asked for, or that have happened,
+// by number. Their descriptors are in a maple tree (sparse_irqs) since 6.5, in a radix tree
+// (irq_desc_tree) before (kernel/irq/irqdesc.c). Where one cannot be read, it goes on with the
+// next.
+func EachInterrupt(k *value.Kernel, visit func(Interrupt) error) error {
 	st, err := k.Struct("irq_desc")
 	if err != nil {
-		return nil, err
-	}
-	var out []Interrupt
-	add := func(e value.XEntry) error {
-		i, ok, err := readInterrupt(k.Ref(st, e.Entry), e.First)
-		if ok {
-			out = append(out, i)
-		}
 		return err
+	}
+	var faults value.Faults
+	entry := func(e value.XEntry) error {
+		i, ok, err := readInterrupt(k.Ref(st, e.Entry), e.First)
+		if err != nil {
+			return faults.Keep(fmt.Errorf("interrupt %d: %w", e.First, err))
+		}
+		if !ok {
+			return nil
+		}
+		return visit(i)
 	}
 	for _, tree := range []struct {
 		symbol, in string
@@ -61,14 +65,14 @@ func Interrupts(k *value.Kernel) ([]Interrupt, error) {
 		}
 		t, err := k.Struct(tree.in)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if err := tree.each(k.Ref(t, sym.Addr), maxIRQs, add); err != nil {
-			return out, fmt.Errorf("walking the descriptors of interrupts: %w", err)
+		if err := tree.each(k.Ref(t, sym.Addr), maxIRQs, entry); err != nil {
+			return fmt.Errorf("walking the descriptors of interrupts: %w", err)
 		}
-		return out, nil
+		return faults.Err()
 	}
-	return nil, fmt.Errorf("this kernel has neither of the symbols sparse_irqs and irq_desc_tree, which lead to its interrupts")
+	return fmt.Errorf("this kernel has neither of the symbols sparse_irqs and irq_desc_tree, which lead to its interrupts")
 }
 
 // readInterrupt reads a descriptor; ok is false for one that /proc/interrupts leaves out.
@@ -115,7 +119,7 @@ func readInterrupt(desc value.Value, irq uint64) (i Interrupt, ok bool, err erro
 			return i, len(i.Actions) > 0 || i.Counts.Total > 0, perr
 		}
 		if len(i.Actions) == maxActions {
-			return i, false, fmt.Errorf("interrupt %d has more than %d actions: it is damaged, or it changed while it was read", irq, maxActions)
+			return i, false, value.Faultf("interrupt %d has more than %d actions: it is damaged, or it changed while it was read", irq, maxActions)
 		}
 		if action, perr = action.Deref(); perr != nil {
 			return i, false, perr
@@ -141,27 +145,26 @@ type Softirq struct {
 	Counts Counts
 }
 
-// Softirqs tells how often each softirq has run: kstat.softirqs (include/linux/kernel_stat.h),
+// EachSoftirq tells how often each softirq has run: kstat.softirqs (include/linux/kernel_stat.h),
 // by the enumerators of include/linux/interrupt.h.
-func Softirqs(k *value.Kernel) ([]Softirq, error) {
+func EachSoftirq(k *value.Kernel, visit func(Softirq) error) error {
 	types, err := k.Types()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	_, in, ok := types.Enumerator("NET_RX_SOFTIRQ")
 	if !ok {
-		return nil, fmt.Errorf("the kernel's types have no NET_RX_SOFTIRQ")
+		return fmt.Errorf("the kernel's types have no NET_RX_SOFTIRQ")
 	}
 	kstat, err := k.Global("kstat")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	counts, err := kstat.Member("softirqs")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	n, _ := counts.Len()
-	var out []Softirq
 	for _, e := range in.Values() {
 		name, ok := strings.CutSuffix(e.Name, "_SOFTIRQ")
 		if !ok || e.Value >= uint64(n) {
@@ -169,7 +172,7 @@ func Softirqs(k *value.Kernel) ([]Softirq, error) {
 		}
 		one, err := counts.Index(int64(e.Value))
 		if err != nil {
-			return nil, err
+			return err
 		}
 		s := Softirq{Name: name}
 		err = k.EachCPU(one, func(cpu int, v value.Value) error {
@@ -178,9 +181,11 @@ func Softirqs(k *value.Kernel) ([]Softirq, error) {
 			return err
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
-		out = append(out, s)
+		if err := visit(s); err != nil {
+			return err
+		}
 	}
-	return out, nil
+	return nil
 }

@@ -251,7 +251,7 @@ func TestOutside(t *testing.T) {
 		img := kernels.Open(t, series)
 		k := value.New(img, img)
 		_, err1 := MemInfo(k)
-		_, err2 := Interrupts(k)
+		err2 := EachInterrupt(k, func(Interrupt) error { return nil })
 		_, err3 := Now(k)
 		_, err4 := CommandLine(k)
 		err5 := EachMessage(k, func(Message) error { return nil })
@@ -261,7 +261,8 @@ func TestOutside(t *testing.T) {
 				t.Errorf("%s: %d: %v", series, i, err)
 			}
 		}
-		mods, err := Modules(k)
+		var mods []Module
+		err := EachModule(k, func(m Module) error { mods = append(mods, m); return nil })
 		if err != nil && kmem.AsFault(err) == nil {
 			t.Errorf("%s: %v", series, err)
 		}

@@ -27,21 +27,27 @@ var moduleStates = map[string]string{
 	"MODULE_STATE_GOING": "Unloading", "MODULE_STATE_UNFORMED": "Unformed",
 }
 
-// Modules lists the loaded modules, the newest first (kernel/module/procfs.c).
-func Modules(k *value.Kernel) ([]Module, error) {
+// EachModule calls visit with the loaded modules, the newest first (kernel/module/procfs.c).
+// Where one cannot be read, it goes on with the next.
+func EachModule(k *value.Kernel, visit func(Module) error) error {
 	list, err := k.Modules()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	out := make([]Module, 0, len(list))
+	var faults value.Faults
 	for _, l := range list {
 		m, err := readModule(l.Value, l.Name)
 		if err != nil {
-			return out, fmt.Errorf("module %s: %w", value.Printable(l.Name), err)
+			if err := faults.Keep(fmt.Errorf("module %s: %w", value.Printable(l.Name), err)); err != nil {
+				return err
+			}
+			continue
 		}
-		out = append(out, m)
+		if err := visit(m); err != nil {
+			return err
+		}
 	}
-	return out, nil
+	return faults.Err()
 }
 
 func readModule(v value.Value, name string) (Module, error) {

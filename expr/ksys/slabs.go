@@ -66,6 +66,17 @@ func SlabByName(k *value.Kernel, name string) (s Slab, ok bool, err error) {
 	return s, ok, err
 }
 
+// SlabNames are the names of all caches, as far as they can be read.
+func SlabNames(k *value.Kernel) (names []string, err error) {
+	err = eachCache(k, func(v value.Value) error {
+		if n, err := v.StringPath("name"); err == nil {
+			names = append(names, n)
+		}
+		return nil
+	})
+	return names, err
+}
+
 func readSlab(v value.Value) (Slab, error) {
 	s := Slab{Value: v}
 	var err error
@@ -161,7 +172,7 @@ func nodeIDs(k *value.Kernel) (int, error) {
 	}
 	n, err := k.Ref(t, sym.Addr).Uint()
 	if err == nil && (n == 0 || n > maxNodes) {
-		err = fmt.Errorf("nr_node_ids is %d: it is damaged", n)
+		err = value.Faultf("nr_node_ids is %d: it is damaged", n)
 	}
 	return int(n), err
 }

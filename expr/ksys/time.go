@@ -67,7 +67,7 @@ func Now(k *value.Kernel) (Clock, error) {
 	}
 	c := Clock{Uptime: int64(base+boot) + int64(nsec>>min(shift, 63)), Boot: int64(real - boot)}
 	if c.Uptime < 0 || c.Uptime > maxUptime {
-		return c, fmt.Errorf("the kernel's timekeeper says that it has run for %d ns: it is damaged", c.Uptime)
+		return c, value.Faultf("the kernel's timekeeper says that it has run for %d ns: it is damaged", c.Uptime)
 	}
 	return c, nil
 }
@@ -88,7 +88,7 @@ func CommandLine(k *value.Kernel) (string, error) {
 	}
 	s, whole, err := kmem.ReadCString(k, a, maxCommandLine)
 	if err == nil && !whole {
-		err = errors.New("the kernel's command line has no end: it is damaged")
+		err = value.Faultf("the kernel's command line has no end: it is damaged")
 	}
 	return s, err
 }

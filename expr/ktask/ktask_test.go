@@ -70,6 +70,7 @@ func TestState(t *testing.T) {
 	for _, series := range kernels.Series {
 		k, o := made(t, series)
 		task := place(t, k, o, 0, "task_struct")
+		var states StateReader
 		for _, c := range []struct {
 			state, exit uint64
 			want        string
@@ -93,6 +94,9 @@ func TestState(t *testing.T) {
 			if got, err := State(task.Value); err != nil || got != c.want {
 				t.Errorf("%s: %#x, %#x: %s, %v, want %s", series, c.state, c.exit, got, err, c.want)
 			}
+			if got, err := states.Of(&task.Value); err != nil || got != c.want {
+				t.Errorf("%s: %#x, %#x: %s, %v, want %s, as one of many", series, c.state, c.exit, got, err, c.want)
+			}
 		}
 	}
 }
@@ -108,12 +112,26 @@ func TestThreads(t *testing.T) {
 		task.set("pid", uint64(100+i))
 		tasks = append(tasks, task)
 	}
+	st, _ := tasks[1].StructType()
+	lists, err := k.ListBehind(st, "signal", "thread_head", "thread_node")
+	if err != nil {
+		t.Fatal(err)
+	}
 	walk := func() (pids []uint64, err error) {
 		err = EachThread(tasks[1].Value, func(v value.Value) error {
 			pid, err := v.UintPath("pid")
 			pids = append(pids, pid)
 			return err
 		})
+		var same []uint64
+		sameErr := lists.Each(tasks[1].at, maxTasks, func(a kmem.Addr) error {
+			pid, err := k.Ref(st, a).UintPath("pid")
+			same = append(same, pid)
+			return err
+		})
+		if fmt.Sprint(same, sameErr) != fmt.Sprint(pids, err) {
+			t.Errorf("%v, %v, and as one of many %v, %v", pids, err, same, sameErr)
+		}
 		return pids, err
 	}
 	signal.set("thread_head.next", tasks[0].of("thread_node"))
@@ -282,7 +300,21 @@ func TestNamespace(t *testing.T) {
 	if a, err := ns.Pointer(); err != nil || a != 0xffff888000002000 {
 		t.Errorf("%s, %v", a, err)
 	}
+	// Its number there is another one than that which the first namespace has for it.
+	inner := place(t, k, o, 0x6000, "pid_namespace")
+	inner.set("ns.inum", 4026532234)
+	o.Put(kmem.Addr(pid.of("numbers"))+16, 7, uint64(inner.at))
+	if nr, inum, err := InnerPID(task.Value); err != nil || nr != 7 || inum != 4026532234 {
+		t.Errorf("%d in pid:[%d], %v", nr, inum, err)
+	}
+	pid.set("level", 0)
+	if nr, inum, err := InnerPID(task.Value); err != nil || nr != 0 || inum != 0 {
+		t.Errorf("of the first namespace: %d in pid:[%d], %v", nr, inum, err)
+	}
 	pid.set("level", 1000)
+	if _, _, err := InnerPID(task.Value); err == nil {
+		t.Error("a level that there is not has a number")
+	}
 	if _, _, err := Namespace(task.Value, "pid"); err == nil || !strings.Contains(err.Error(), "level") {
 		t.Errorf("a level that there is not: %v", err)
 	}
@@ -298,24 +330,26 @@ func TestUnwind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Code of 64 bytes a function, and rows for three of them: one that has pushed two
-	// words, one with a frame pointer, and the last one of the stack.
+	// Code of 64 bytes a function, and rows for four of them: one that has pushed two
+	// words, one with a frame pointer, the last one of the stack, and one that has moved to an interrupt's stack and
+	// left its own at the top of that.
 	const code, ips, rows, stack = kernels.Base + 0x1000, kernels.Base + 0x8000, kernels.Base + 0x9000, kernels.Base + 0x10000
+	const irq = kernels.Base + 0x12000
 	orc := &orcTables{
-		k: k, row: st, vmlinux: orcTable{ips, rows, 3}, low: code, high: code + 0x1000,
+		k: k, row: st, vmlinux: orcTable{ips, rows, 4}, low: code, high: code + 0x1000,
 		regs: orcNumbers[5],
 	}
 	for i, r := range []struct {
 		sp, bp int16
 		regs   byte // sp_reg and bp_reg
 		kind   byte
-	}{{24, 0, 5, 2}, {16, -16, 4 | 1<<4, 2}, {0, 0, 0, 1}} {
+	}{{24, 0, 5, 2}, {16, -16, 4 | 1<<4, 2}, {0, 0, 0, 1}, {8, 0, 9, 2}} {
 		at := ips.Add(4 * int64(i))
 		off := uint32(code.Add(64*int64(i)) - at)
 		o.PutBytes(at, []byte{byte(off), byte(off >> 8), byte(off >> 16), byte(off >> 24)})
 		o.PutBytes(rows.Add(int64(i)*int64(st.Size)), []byte{byte(r.sp), byte(r.sp >> 8), byte(r.bp), byte(uint16(r.bp) >> 8), r.regs, r.kind})
 	}
-	onStack := func(a kmem.Addr) bool { return a >= stack && a < stack+0x1000 }
+	onStack := stacks{{stack, stack + 0x1000}}
 	o.Put(stack+0x100, 1, 2, uint64(code)+64+5)                 // two words and an address to return to
 	o.Put(stack+0x200, uint64(stack)+0x300, uint64(code)+128+5) // a frame pointer, and where it returns to
 	r := registers{ip: code + 10, sp: stack + 0x100, bp: stack + 0x200}
@@ -335,5 +369,17 @@ func TestUnwind(t *testing.T) {
 		if _, err := orc.caller(registers{ip: code + 64 + 5, sp: stack + 0x118, bp: bp}, onStack); err != errLost {
 			t.Errorf("the frame pointer %s: %v", bp, err)
 		}
+	}
+	// From an interrupt's stack to the task's, if it leads there.
+	both := append(stacks{{irq, irq + 0x1000}}, onStack...)
+	o.Put(irq+0xff8, uint64(stack)+0x100)
+	o.Put(stack+0x100, uint64(code)+5)
+	r = registers{ip: code + 192 + 5, sp: irq + 0xff8, bp: stack + 0x200}
+	up, err := orc.caller(r, both)
+	if want := (registers{ip: code + 5, sp: stack + 0x108, bp: stack + 0x200}); err != nil || up != want {
+		t.Errorf("from the interrupt's stack: %+v, %v", up, err)
+	}
+	if _, err = orc.caller(r, stacks{{irq, irq + 0x1000}}); err != errLost {
+		t.Errorf("to a stack that is nobody's: %v", err)
 	}
 }

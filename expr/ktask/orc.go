@@ -23,14 +23,14 @@ const regUndefined = 0
 // orcRegisters are the numbers of the registers that rows name. They are others in 7.3
 // than in 6.12, and BTF does not tell them.
 type orcRegisters struct {
-	sp, bp, prevSP, bpIndirect uint64
+	sp, bp, prevSP, spIndirect, bpIndirect uint64
 }
 
 // orcNumbers are the numbers that there have been, by that of the stack pointer, which
 // every function's first row names.
 var orcNumbers = map[uint64]orcRegisters{
-	5: {sp: 5, bp: 4, prevSP: 1, bpIndirect: 8},
-	3: {sp: 3, bp: 4, prevSP: 8, bpIndirect: 10},
+	5: {sp: 5, bp: 4, prevSP: 1, spIndirect: 9, bpIndirect: 8},
+	3: {sp: 3, bp: 4, prevSP: 8, spIndirect: 9, bpIndirect: 10},
 }
 
 // orcKind is what a row leads to.
@@ -74,8 +74,10 @@ type orcTables struct {
 	vmlinux orcTable
 	low     kmem.Addr // of vmlinux's code
 	high    kmem.Addr
-	old     bool // the types as they were before 6.4
-	regs    orcRegisters
+	// init is the code of the start, which is freed and whose rows stay: idle tasks have come from there.
+	init [2]kmem.Addr
+	old  bool // the types as they were before 6.4
+	regs orcRegisters
 }
 
 func openORC(k *value.Kernel) (*orcTables, error) {
@@ -101,6 +103,11 @@ func openORC(k *value.Kernel) (*orcTables, error) {
 	}
 	_, err = st.FindMember("end")
 	o := &orcTables{k: k, row: st, vmlinux: orcTable{at[0], at[2], int(n)}, low: at[3], high: at[4], old: err == nil}
+	if from, ok := syms.Lookup("_sinittext"); ok {
+		if to, ok := syms.Lookup("_einittext"); ok {
+			o.init = [2]kmem.Addr{from.Addr, to.Addr}
+		}
+	}
 	// Where a function starts, the caller's stack pointer is 8 bytes above its own.
 	first, ok := syms.Lookup("schedule")
 	if !ok {
@@ -119,7 +126,7 @@ func openORC(k *value.Kernel) (*orcTables, error) {
 // find is the row for an instruction; ok is false where no table has one.
 func (o *orcTables) find(ip kmem.Addr) (row orcRow, ok bool, err error) {
 	t := o.vmlinux
-	if ip < o.low || ip >= o.high {
+	if (ip < o.low || ip >= o.high) && (ip < o.init[0] || ip >= o.init[1]) {
 		if t, ok, err = o.ofModule(ip); err != nil {
 			return row, false, err
 		} else if !ok {
@@ -223,8 +230,21 @@ var errLost = errors.New("the caller is not known")
 // errTop says that the stack ends.
 var errTop = errors.New("the stack ends")
 
+// savedAt is how far into struct pt_regs a register is.
+func savedAt(k *value.Kernel, register string) (int64, error) {
+	st, err := k.Struct("pt_regs")
+	if err != nil {
+		return 0, err
+	}
+	f, err := st.FindMember(register)
+	if err != nil {
+		return 0, err
+	}
+	return int64(f.Offset()), nil
+}
+
 // caller is the frame that another was called from.
-func (o *orcTables) caller(r registers, onStack func(kmem.Addr) bool) (registers, error) {
+func (o *orcTables) caller(r registers, on stacks) (registers, error) {
 	ip := r.ip
 	if !r.signal {
 		ip-- // the call may be the last instruction of its function
@@ -240,7 +260,7 @@ func (o *orcTables) caller(r registers, onStack func(kmem.Addr) bool) (registers
 		if err != nil {
 			return 0
 		}
-		if !onStack(a) || !onStack(a+7) {
+		if !on.hold(a) || !on.hold(a+7) {
 			err = errLost
 			return 0
 		}
@@ -262,6 +282,8 @@ func (o *orcTables) caller(r registers, onStack func(kmem.Addr) bool) (registers
 		sp = r.bp.Add(row.spOffset)
 	case o.regs.bpIndirect:
 		sp = word(r.bp.Add(row.spOffset))
+	case o.regs.spIndirect: // since 5.12, where an interrupt has moved to its CPU's stack and left its own at the top
+		sp = word(r.sp).Add(row.spOffset)
 	default: // a register that only code at an entry uses
 		return r, errLost
 	}
@@ -273,15 +295,11 @@ func (o *orcTables) caller(r registers, onStack func(kmem.Addr) bool) (registers
 		// struct pt_regs, or its end alone: ip, cs, flags, sp, ss.
 		frame := sp
 		if row.kind == orcRegs {
-			st, serr := o.k.Struct("pt_regs")
+			at, serr := savedAt(o.k, "ip")
 			if serr != nil {
 				return r, serr
 			}
-			f, serr := st.FindMember("ip")
-			if serr != nil {
-				return r, serr
-			}
-			frame = sp.Add(int64(f.Offset()))
+			frame = sp.Add(at)
 		}
 		if word(frame+8)&3 != 0 && err == nil {
 			return r, errTop // it came from user space
@@ -293,6 +311,13 @@ func (o *orcTables) caller(r registers, onStack func(kmem.Addr) bool) (registers
 	switch row.bpReg {
 	case regUndefined:
 		out.bp = r.bp
+		if row.kind == orcRegs { // it is what was interrupted that goes on with it
+			at, serr := savedAt(o.k, "bp")
+			if serr != nil {
+				return r, serr
+			}
+			out.bp = word(sp.Add(at)) // sp is where struct pt_regs is
+		}
 	case o.regs.prevSP:
 		out.bp = word(sp.Add(row.bpOffset))
 	case o.regs.bp:
@@ -300,8 +325,8 @@ func (o *orcTables) caller(r registers, onStack func(kmem.Addr) bool) (registers
 	default:
 		return r, errLost
 	}
-	if err == nil && (out.sp <= r.sp || !onStack(out.sp-1)) {
-		err = errLost // the way up leads up
+	if err == nil && !on.up(r.sp, out.sp) {
+		err = errLost
 	}
 	return out, err
 }

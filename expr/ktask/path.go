@@ -133,7 +133,7 @@ func walkUp(mount, dentry value.Value) (string, error) {
 		names = append(names, name)
 		dentry = parent
 	}
-	return "", fmt.Errorf("the path has more than %d parts: it is damaged, or it changed while it was read", maxComponents)
+	return "", value.Faultf("the path has more than %d parts: it is damaged, or it changed while it was read", maxComponents)
 }
 
 // dentryName is the last part of a dentry's path.
@@ -144,7 +144,7 @@ func dentryName(dentry value.Value) (string, error) {
 	}
 	s, ok, err := kmem.ReadCString(dentry.Kernel(), a, maxName)
 	if err == nil && !ok {
-		err = fmt.Errorf("the name of the dentry has no end: it is damaged")
+		err = value.Faultf("the name of the dentry has no end: it is damaged")
 	}
 	return s, err
 }

@@ -179,16 +179,41 @@ func (a *Answer) sum(b *strings.Builder) {
 	default:
 		fmt.Fprintf(b, "%s of %s in the %s %s\n", matches(n), a.Pattern, size(a.Searched), where)
 	}
-	for _, u := range a.Unread {
-		fmt.Fprintf(b, "not searched: %s that could not be read: %s\n", size(u.Bytes), u.Reason)
+	for _, text := range []string{a.Unreadable(), a.Filtered()} {
+		b.WriteString(text)
 	}
+}
+
+// Unreadable tells the memory that the dump should hold and that could not be read, a line a reason;
+// "" where all could.
+func (a *Answer) Unreadable() string {
+	var b strings.Builder
+	for _, u := range a.Unread {
+		fmt.Fprintf(&b, "not searched: %s that could not be read: %s\n", size(u.Bytes), u.Reason)
+	}
+	return b.String()
+}
+
+// Filtered tells, on a line, what was not searched as the dump does not hold it; "" where that is nothing.
+func (a *Answer) Filtered() string {
 	switch {
 	case a.snapshot:
 	case a.LeftOut == nil:
-		b.WriteString("not searched: what the dump's writer may have filtered out; the dump does not tell how much\n")
+		return "not searched: what the dump's writer may have filtered out; the dump does not tell how much\n"
 	case *a.LeftOut > 0:
-		fmt.Fprintf(b, "not searched: %s that the dump's writer filtered out\n", size(*a.LeftOut))
+		return fmt.Sprintf("not searched: %s that the dump's writer filtered out\n", size(*a.LeftOut))
 	}
+	return ""
+}
+
+// Snapshot reports whether a snapshot was searched, which holds what its command read.
+func (a *Answer) Snapshot() bool { return a.snapshot }
+
+// Text is the line of a match, without an end of line.
+func (h *Hit) Text() string {
+	var b strings.Builder
+	h.text(&b)
+	return value.Scrub(strings.TrimSuffix(b.String(), "\n"))
 }
 
 func matches(n int) string {

@@ -25,15 +25,23 @@ type Options struct {
 	Progress kmem.Progress
 }
 
+// limit is that of the matches, for a pattern that can be searched.
+func (o Options) limit(p *Pattern) (int, error) {
+	if len(p.Bytes) == 0 || len(p.Bytes) > maxPattern || p.Align == 0 || p.Align&(p.Align-1) != 0 || p.Align > MaxAlign {
+		return 0, fmt.Errorf("a pattern of %d bytes, aligned to %d", len(p.Bytes), p.Align)
+	}
+	if o.Limit <= 0 {
+		return DefaultLimit, nil
+	}
+	return o.Limit, nil
+}
+
 // Find searches the memory of a kernel's dump. Where ctx is done before the end, the answer has what
 // was found so far, and says so.
 func Find(ctx context.Context, k *value.Kernel, img *kmem.Image, p Pattern, o Options) (*Answer, error) {
-	if len(p.Bytes) == 0 || len(p.Bytes) > maxPattern || p.Align == 0 || p.Align&(p.Align-1) != 0 || p.Align > MaxAlign {
-		return nil, fmt.Errorf("a pattern of %d bytes, aligned to %d", len(p.Bytes), p.Align)
-	}
-	limit := o.Limit
-	if limit <= 0 {
-		limit = DefaultLimit
+	limit, err := o.limit(&p)
+	if err != nil {
+		return nil, err
 	}
 	s := seam{p: &p, limit: limit + 1, zeros: p.zeros()}
 	stats, err := kmem.Scan(ctx, img, o.Progress, s.look, s.take)

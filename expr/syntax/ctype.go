@@ -34,6 +34,13 @@ func (p *parser) typeName(i int, ends ...string) (text string, next int, ok bool
 		case t.is("*", "**"):
 			stars = true
 			words = append(words, t.Text)
+		case t.is("(") && len(words) > 0 && !stars: // char (*)[20]
+			group, next, ok := p.starGroup(i)
+			if !ok {
+				return "", 0, false
+			}
+			stars, i = true, next-1
+			words = append(words, group)
 		case t.is("[") && p.toks[min(i+1, len(p.toks)-1)].num != nil && p.toks[min(i+2, len(p.toks)-1)].is("]"):
 			words = append(words, "["+p.toks[i+1].Text+"]")
 			i += 2
@@ -49,6 +56,33 @@ func (p *parser) typeName(i int, ends ...string) (text string, next int, ok bool
 			return "", 0, false
 		}
 	}
+}
+
+// starGroup reads the declarator (*) at token i, with the parameters of a function behind it; next is
+// the token behind.
+func (p *parser) starGroup(i int) (text string, next int, ok bool) {
+	from := i
+	for i++; p.toks[i].is("*", "**"); i++ {
+		continue
+	}
+	if i == from+1 || !p.toks[i].is(")") {
+		return "", 0, false
+	}
+	i++
+	for depth := 0; p.toks[i].is("(") || depth > 0; i++ {
+		switch t := &p.toks[i]; {
+		case t.is("("):
+			depth++
+		case t.is(")"):
+			depth--
+		case t.Kind != Word && t.num == nil && !t.is("*", "**", ",", "[", "]", "..."):
+			return "", 0, false
+		}
+	}
+	if next := &p.toks[i]; !next.is("[", ")", ",") {
+		return "", 0, false
+	}
+	return string(p.src[p.toks[from].From:p.toks[i-1].To]), i, true
 }
 
 // memberPath reads the path of a member, a.b[2].c, that ends before a comma or the

@@ -39,6 +39,9 @@
 //   - (name) is a cast where name is a typedef of the kernel and nothing else, or
 //     begins with a word that only types begin with: struct, union, enum, const,
 //     volatile, unsigned, signed, and C's basic types.
+//   - typeof(x) and typeof(TYPE) stand where a type can.
+//   - (a, b) is C's comma operator; commas elsewhere are between arguments, elements
+//     and expressions of a statement.
 //   - sum, min, max and mean take a predicate where their second argument, behind
 //     a pipe the first, has a # or .member that would be nobody's otherwise.
 //

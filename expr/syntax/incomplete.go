@@ -6,6 +6,7 @@ func Incomplete(text string) bool {
 	src := []rune(text)
 	open := 0
 	last := ""
+	step := false // i++ ends so
 	for i := 0; i < len(src); {
 		r := src[i]
 		switch {
@@ -38,6 +39,7 @@ func Incomplete(text string) bool {
 					break
 				}
 			}
+			step = (last == "+" || last == "-") && i > 0 && src[i-1] == r
 			i += len([]rune(last))
 			switch last {
 			case "(", "[", "{":
@@ -59,5 +61,5 @@ func Incomplete(text string) bool {
 		return true
 	}
 	_, operator := precedence[last]
-	return operator
+	return operator && !step
 }

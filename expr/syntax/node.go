@@ -108,11 +108,22 @@ type (
 		Place
 		Body Node
 	}
-	// Cast is (TYPE)x.
+	// Cast is (TYPE)x. Where the type is a typeof, Of is that, and Type is empty.
 	Cast struct {
 		Place
 		Type string
+		Of   *TypeOf
 		X    Node
+	}
+	// TypeOf is typeof(x), or typeof(TYPE), where a type stands: one of X and Type
+	// is there. Stars counts the pointers behind it, Len are the lengths of the arrays
+	// behind these, the outermost first.
+	TypeOf struct {
+		Place
+		X     Node
+		Type  string
+		Stars int
+		Len   []uint32
 	}
 	// Let is let name = value; body.
 	Let struct {
@@ -120,10 +131,12 @@ type (
 		Name        string
 		Value, Body Node
 	}
-	// Seq is a; b: all are evaluated, the last one is the result.
+	// Seq is a; b, or the comma operator's (a, b): all are evaluated, the last one is
+	// the result.
 	Seq struct {
 		Place
 		Nodes []Node
+		Comma bool
 	}
 	// List is [a, b].
 	List struct {
@@ -166,6 +179,11 @@ func Children(n Node, visit func(Node)) {
 	case *Predicate:
 		each(n.Body)
 	case *Cast:
+		if n.Of != nil {
+			each(n.Of)
+		}
+		each(n.X)
+	case *TypeOf:
 		each(n.X)
 	case *Let:
 		each(n.Value, n.Body)

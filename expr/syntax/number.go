@@ -27,9 +27,15 @@ func (s *scanner) number(i int) (int, *Error) {
 		case 'b':
 			base, body = 2, digits[2:]
 		default:
-			if isDigits(digits) {
+			switch octal := strings.TrimLeft(digits, "0_"); {
+			case !isDigits(digits):
+			case octal == "":
+				return 0, errorf(i, "%s: C reads this as octal: write 0", word)
+			case strings.ContainsAny(octal, "89"):
+				return 0, errorf(i, "%s: C reads this as octal, which has no digits 8 and 9: leave the leading zeros out", word)
+			default:
 				return 0, errorf(i, "%s: C reads this as octal: write 0o%s for that, or leave the leading zeros out",
-					word, strings.TrimLeft(digits, "0_"))
+					word, octal)
 			}
 		}
 	}

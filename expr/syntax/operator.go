@@ -239,6 +239,11 @@ func (p *parser) operand() Node {
 		p.next()
 		inner := p.put(&Unary{Op: "*", X: p.operators(precUnary)}, t.From+1, t.From+1)
 		return p.put(&Unary{Op: "*", X: inner}, t.From, t.From)
+	case t.is("(") && p.startsTypeOf(p.i+1):
+		p.next()
+		of := p.typeOf()
+		p.expect(")")
+		return p.put(&Cast{Of: of, X: p.operators(precUnary)}, t.From, t.From)
 	case t.is("("):
 		if text, next, ok := p.typeName(p.i+1, ")"); ok {
 			p.i = next + 1

@@ -1,6 +1,9 @@
 package syntax
 
-import "unicode/utf8"
+import (
+	"fmt"
+	"unicode/utf8"
+)
 
 // Limits of one expression's text. The parser recurses, as does what walks the
 // tree, and Go cannot recover from an exhausted stack.
@@ -24,6 +27,8 @@ type Function struct {
 	// Which arguments may be a type or the path of a member written as in C,
 	// without quotes.
 	Type, Member func(arg int) bool
+	// Own is Member for what needs no type before it.
+	Own func(arg int) bool
 }
 
 // Predication says whether a function's second argument is a predicate.
@@ -44,7 +49,12 @@ type Tree struct {
 
 // Parse parses an expression. names may be nil: then there are no functions and no
 // types but C's own. The error is an [*Error].
-func Parse(src string, names Names) (*Tree, error) {
+func Parse(src string, names Names) (*Tree, error) { return parse(src, names, false) }
+
+// ParsePredicate parses the body of a predicate, in which # is the element; braces around all of it may be left out.
+func ParsePredicate(src string, names Names) (*Tree, error) { return parse(src, names, true) }
+
+func parse(src string, names Names, predicate bool) (*Tree, error) {
 	if len(src) > MaxSource {
 		return nil, errorf(-1, "the expression is %d bytes long: %d is the limit", len(src), MaxSource)
 	}
@@ -55,12 +65,19 @@ func Parse(src string, names Names) (*Tree, error) {
 		names = noNames{}
 	}
 	p := parser{src: []rune(src), names: names}
+	if predicate {
+		p.scopes, p.firm = []int{0}, 1
+	}
 	toks, err := scan(p.src)
 	if err != nil {
 		return nil, err
 	}
 	p.toks = toks
+	block := predicate && p.accept("{") // as filter's and map's may have them
 	root := p.sequence()
+	if block {
+		p.expect("}")
+	}
 	if p.err == nil && p.tok().Kind != End {
 		p.unexpected()
 	}
@@ -181,6 +198,26 @@ func (p *parser) sequence() Node {
 		return first
 	}
 	return p.put(&Seq{Nodes: nodes}, first.Where().At, first.Where().From)
+}
+
+// comma is a sequence in brackets, where commas are C's operator: the last one of the
+// expressions between them is the result. Since none has an effect, the others are
+// likely to have been meant for a list.
+func (p *parser) comma() Node {
+	first := p.sequence()
+	if !p.tok().is(",") {
+		return first
+	}
+	at := p.tok().From
+	nodes := []Node{first}
+	for p.accept(",") {
+		nodes = append(nodes, p.sequence())
+	}
+	n := p.put(&Seq{Nodes: nodes, Comma: true}, at, first.Where().From)
+	if p.err == nil && len(p.warnings) < 5 {
+		p.warnings = append(p.warnings, fmt.Sprintf("read as in C: (%s) is %s; a list has square brackets, [%[1]s]", p.text(n), p.text(nodes[len(nodes)-1])))
+	}
+	return n
 }
 
 // expression is what stands between commas: let, if, or operators and conditions.

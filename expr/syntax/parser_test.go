@@ -61,7 +61,16 @@ func write(n Node) string {
 	case *Predicate:
 		return "{" + write(n.Body) + "}"
 	case *Cast:
+		if n.Of != nil {
+			return "((" + write(n.Of) + ")" + write(n.X) + ")"
+		}
 		return "((" + n.Type + ")" + write(n.X) + ")"
+	case *TypeOf:
+		out := "typeof(" + n.Type + write(n.X) + ")" + strings.Repeat("*", n.Stars)
+		for _, l := range n.Len {
+			out += fmt.Sprintf("[%d]", l)
+		}
+		return out
 	case *Let:
 		return "let " + n.Name + " = " + write(n.Value) + "; " + write(n.Body)
 	case *Seq:
@@ -115,6 +124,21 @@ var trees = [][2]string{
 	{"(u8)(u32)x", "((u8)((u32)x))"},
 	{"(int)'a'", "((int)'a')"},
 	{"(u32 * 2)", "(u32 * 2)"},
+	{"(typeof(x))y + 1", "(((typeof(x))y) + 1)"},
+	{"(typeof(*x) **)y->z", "((typeof((*x))**)y.z)"},
+	{"(const __typeof__(a + b) *const *)y", "((typeof((a + b))**)y)"},
+	{"(typeof(struct a *) *)y", "((typeof(struct a *)*)y)"},
+	{"(typeof(typeof(x) *[3])[2])y", "((typeof(typeof(x)*[3])[2])y)"},
+	{"sizeof(typeof(*p))", "sizeof(typeof((*p)))"},
+	{"sizeof(typeof(p[0]) *[4])", "sizeof(typeof(p[0])*[4])"},
+	{"container_of(p, typeof(*q), a.b)", "container_of(p, typeof((*q)), 'a.b')"},
+	{"(typeof)", "typeof"},
+	{"x.typeof + typeof", "(x.typeof + typeof)"},
+	// C's comma, in brackets.
+	{"(a, b)", "a; b"},
+	{"(a, b + c, (d, e)) + f", "(a; (b + c); d; e + f)"},
+	{"f((a, b), c)", "f(a; b, c)"},
+	{"(let x = 1; x, y)", "let x = 1; x; y"},
 	{"sizeof(struct a)", "sizeof('struct a')"},
 	{"sizeof(u32) * 2", "(sizeof('u32') * 2)"},
 	{"sizeof(unsigned long [4])", "sizeof('unsigned long [4]')"},
@@ -205,6 +229,7 @@ func TestParseWarnings(t *testing.T) {
 		"a & (b == c)":   "",
 		"a == b & c < d": "",
 		"a & b && c":     "",
+		"f((a, b, c.d))": "read as in C: (a, b, c.d) is c.d; a list has square brackets, [a, b, c.d]",
 	} {
 		tree, err := Parse(src, testNames{})
 		if err != nil {

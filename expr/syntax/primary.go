@@ -23,7 +23,7 @@ func (p *parser) primary() Node {
 	switch {
 	case t.is("("):
 		p.next()
-		n := p.sequence()
+		n := p.comma()
 		p.expect(")")
 		w := n.Where()
 		w.From, w.To, w.Brackets = t.From, p.end(), true
@@ -68,6 +68,9 @@ func (p *parser) word(t *Token) Node {
 		return p.put(&Nil{}, t.From, t.From)
 	}
 	if p.tok().is("(") {
+		if typeofWords[t.Text] {
+			return p.fail(errorf(t.From, "%s is a type, and stands where one can: (%s(x))y, sizeof(%[1]s(x)); type(x) says what type a value has", t.Text, t.Text))
+		}
 		return p.call(t)
 	}
 	return p.put(&Name{Name: t.Text}, t.From, t.From)
@@ -108,8 +111,11 @@ func (p *parser) argument(f Function, n int, typed, pipe bool) (Node, bool) {
 			p.i = next
 			return p.put(&String{Value: text}, t.From, t.From), true
 		}
+		if p.startsTypeOf(p.i) {
+			return p.typeOf(), true
+		}
 	}
-	if f.Member != nil && f.Member(n) && typed {
+	if f.Member != nil && f.Member(n) && typed || f.Own != nil && f.Own(n) {
 		if text, next, ok := p.memberPath(p.i); ok {
 			p.i = next
 			return p.put(&String{Value: text}, t.From, t.From), false

@@ -62,7 +62,7 @@ func (k *Kernel) PerCPUSum(v Value, path string) (Num, error) {
 				return err
 			}
 		}
-		if v, err = v.only(); err != nil {
+		if v, err = v.Only(); err != nil {
 			return err
 		}
 		if _, ok := btf.Underlying(v.typ).(*btf.Pointer); ok {
@@ -79,8 +79,9 @@ func (k *Kernel) PerCPUSum(v Value, path string) (Num, error) {
 	return sum, err
 }
 
-// only is the innermost member of structs that have one member each.
-func (v Value) only() (Value, error) {
+// Only is the innermost member of structs that have one member each, such as u64_stats_t or atomic_t; of
+// anything else it is the value itself.
+func (v Value) Only() (Value, error) {
 	for range 8 {
 		st, ok := btf.Underlying(v.typ).(*btf.Struct)
 		if !ok {

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"kinspect/btf"
-	"kinspect/kmem"
 )
 
 // maxOutput bounds the text of one value, whatever its type claims.
@@ -18,7 +17,7 @@ func (v Value) Text(f Format) (string, error) {
 	p := &printer{Format: f, k: v.k}
 	if t, ok := btf.Underlying(v.typ).(*btf.Pointer); ok {
 		// A pointer to a struct shows what it points to, as drgn does.
-		if _, ok := btf.Underlying(t.Target()).(*btf.Struct); ok && v.place != perCPU {
+		if _, ok := btf.Underlying(t.Target()).(*btf.Struct); ok && v.place != perCPU && v.Followed() == nil {
 			if a, err := v.Pointer(); err == nil && a != 0 {
 				if d, err := v.Deref(); err == nil {
 					if p.NoTypes {
@@ -39,15 +38,19 @@ type printer struct {
 	used int
 }
 
+func (p *printer) typeText(t btf.Type) string {
+	if p.k == nil {
+		return t.String()
+	}
+	return p.k.memo.typeText(t)
+}
+
 // fault notes the first error and returns what stands in the value's place.
 func (p *printer) fault(err error) string {
 	if p.err == nil {
 		p.err = err
 	}
-	if f := kmem.AsFault(err); f != nil {
-		return fmt.Sprintf("<%s at %#x>", f.Reason, f.Addr)
-	}
-	return "<" + err.Error() + ">"
+	return FaultText(err)
 }
 
 func (p *printer) value(v Value, depth int) string {
@@ -57,7 +60,7 @@ func (p *printer) value(v Value, depth int) string {
 	if _, ok := btf.Underlying(v.typ).(*btf.Struct); ok && depth == 0 {
 		return p.bare(v, depth) // which has the type
 	}
-	return fmt.Sprintf("(%s)%s", v.typ, p.bare(v, depth))
+	return "(" + p.typeText(v.typ) + ")" + p.bare(v, depth)
 }
 
 // bare prints a value without the type before it.
@@ -163,7 +166,10 @@ func (p *printer) pointer(v Value, t *btf.Pointer) string {
 	if a == 0 {
 		return "0x0"
 	}
-	if isChar(t.Target()) && a.IsKernel() {
+	if s := v.k.perCPUName(a, v.IsPerCPUPointer()); s != "" {
+		return s
+	}
+	if IsChar(t.Target()) && a.IsKernel() {
 		if s, err := v.CString(); err == nil {
 			return a.String() + " = " + Quote(s)
 		}
@@ -179,7 +185,7 @@ func (p *printer) braces(v Value, depth int) string {
 	switch t := btf.Underlying(v.typ).(type) {
 	case *btf.Struct:
 		if depth == 0 && !p.NoTypes {
-			return "(" + v.typ.String() + ")" + p.structText(v, t, depth, t.Name)
+			return "(" + p.typeText(v.typ) + ")" + p.structText(v, t, depth, t.Name)
 		}
 		return p.structText(v, t, depth, t.Name)
 	case *btf.Array:
@@ -199,7 +205,7 @@ func (p *printer) structText(v Value, t *btf.Struct, depth int, name string) str
 			return fmt.Sprintf("{ empty: .next = .prev = %s, the list_head itself }", a)
 		}
 	}
-	if depth >= p.Depth {
+	if depth >= p.Depth && !wrapsScalar(t, 8) {
 		return "{ … }"
 	}
 	var items []string
@@ -211,9 +217,9 @@ func (p *printer) structText(v Value, t *btf.Struct, depth int, name string) str
 		}
 		var text string
 		if inner, ok := btf.Underlying(m.Type).(*btf.Struct); ok && m.Name == "" && !p.NoTypes {
-			text = fmt.Sprintf("(%s)%s", m.Type, p.structText(mv, inner, depth+1, name))
+			text = "(" + p.typeText(m.Type) + ")" + p.structText(mv, inner, depth+1, name)
 		} else {
-			mv.words = v.k.wordsOf(name, m.Name)
+			mv.words, mv.ofPerCPU = v.k.wordsOf(name, m.Name), isPerCPUMember(name, m.Name, m.Type)
 			text = p.value(mv, depth+1)
 		}
 		if m.Name != "" {
@@ -224,8 +230,21 @@ func (p *printer) structText(v Value, t *btf.Struct, depth int, name string) str
 	return p.join(items, depth)
 }
 
+// wrapsScalar reports whether a struct is but a scalar, or another such struct: u64_stats_t is one of
+// four levels, atomic_t and kuid_t of one. They are no deeper than what is in them.
+func wrapsScalar(t *btf.Struct, levels int) bool {
+	if t.NumMembers() != 1 || levels == 0 {
+		return false
+	}
+	m := t.Members()[0]
+	if inner, ok := btf.Underlying(m.Type).(*btf.Struct); ok {
+		return wrapsScalar(inner, levels-1)
+	}
+	return isScalar(m.Type)
+}
+
 func (p *printer) array(v Value, t *btf.Array, depth int) string {
-	if isChar(t.Elem()) && t.Len > 0 {
+	if IsChar(t.Elem()) && t.Len > 0 {
 		s, err := v.CString()
 		if err != nil {
 			return p.fault(err)
@@ -250,6 +269,21 @@ func (p *printer) array(v Value, t *btf.Array, depth int) string {
 	return p.join(items, depth)
 }
 
+// indent writes the lines of an item, one tab in, and what stands behind it.
+func indent(b *strings.Builder, s string) {
+	b.WriteByte('\t')
+	for {
+		line, rest, more := strings.Cut(s, "\n")
+		b.WriteString(line)
+		if !more {
+			break
+		}
+		b.WriteString("\n\t")
+		s = rest
+	}
+	b.WriteString(",\n")
+}
+
 // join puts items into braces: on one line if they fit, else one a line,
 // indented by tabs.
 func (p *printer) join(items []string, depth int) string {
@@ -265,10 +299,15 @@ func (p *printer) join(items []string, depth int) string {
 	if !multi && n <= p.Width {
 		return "{ " + strings.Join(items, ", ") + " }"
 	}
+	size := len("{\n}")
+	for _, s := range items {
+		size += len("\t,\n") + len(s) + strings.Count(s, "\n")
+	}
 	var b strings.Builder
+	b.Grow(size)
 	b.WriteString("{\n")
 	for _, s := range items {
-		b.WriteString("\t" + strings.ReplaceAll(s, "\n", "\n\t") + ",\n")
+		indent(&b, s)
 	}
 	b.WriteString("}")
 	return b.String()

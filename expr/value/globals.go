@@ -3,25 +3,32 @@ package value
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"kinspect/btf"
 	"kinspect/kmem"
 )
 
-// globalTypes gives global variables the types that BTF does not: it knows those
-// of per-CPU variables alone. A new row is all that a new global needs. A type
-// with an empty [] gets its length from the distance to the next symbol. Every
+// globalTypes gives global variables types that neither BTF has, which knows those
+// of per-CPU variables alone, nor the table of the package globals, which has what
+// is the same in all kernels that it was made of; where both have a name, this
+// table counts. A type with an empty [] gets its length from the distance to the
+// next symbol, and with an enumerator for a length that enumerator's value. Every
 // row is checked against the kernel that it is used on: the symbol must be
 // there, the type must be in that kernel's BTF, and it must fit into the room up
 // to the next symbol.
 var globalTypes = map[string]string{
 	"softnet_data":        "struct softnet_data",        // net/core/dev.c: per-CPU, and not in the BTF of 5.10
+	"runqueues":           "struct rq",                  // kernel/sched/core.c: the same
 	"init_net":            "struct net",                 // net/core/net_namespace.c
 	"net_namespace_list":  "struct list_head",           // net/core/net_namespace.c
 	"ptype_base":          "struct list_head[16]",       // net/core/dev.c: PTYPE_HASH_SIZE heads
 	"ptype_all":           "struct list_head",           // net/core/dev.c, until it moved to net_hotdata (6.9) and to struct net (6.15)
 	"net_hotdata":         "struct net_hotdata",         // net/core/hotdata.c, since 6.9
 	"netdev_max_backlog":  "int",                        // net/core/dev.c, until it moved to net_hotdata (6.9)
+	"netdev_budget":       "int",                        // net/core/dev.c, until it moved to net_hotdata (6.9)
+	"netdev_budget_usecs": "unsigned int",               // the same
+	"dev_rx_weight":       "int",                        // the same
 	"memalloc_socks_key":  "struct static_key_false",    // net/core/sock.c
 	"netstamp_needed_key": "struct static_key_false",    // net/core/dev.c
 	"vm_event_states":     "struct vm_event_state",      // mm/vmstat.c: per-CPU
@@ -59,6 +66,7 @@ var globalTypes = map[string]string{
 	"raw_v4_hashinfo":     "struct raw_hashinfo",        // net/ipv4/raw.c
 	"raw_v6_hashinfo":     "struct raw_hashinfo",        // net/ipv6/raw.c
 	"ping_table":          "struct ping_table",          // net/ipv4/ping.c
+	"sysctl_udp_mem":      "long[3]",                    // net/ipv4/udp.c
 	"tcp_prot":            "struct proto",               // net/ipv4/tcp_ipv4.c
 	"unix_socket_table":   "struct hlist_head[]",        // net/unix/af_unix.c, until it moved to struct net (5.19)
 	"nl_table":            "struct netlink_table *",     // net/netlink/af_netlink.c
@@ -67,9 +75,12 @@ var globalTypes = map[string]string{
 
 	"chrdevs":     "struct char_device_struct *[255]", // fs/char_dev.c: CHRDEV_MAJOR_HASH_SIZE chains
 	"major_names": "struct blk_major_name *[255]",     // block/genhd.c: BLKDEV_MAJOR_HASH_SIZE chains
+
+	"vm_node_stat": "atomic_long_t[NR_VM_NODE_STAT_ITEMS]", // mm/vmstat.c: an element more in most releases
+	"vm_zone_stat": "atomic_long_t[NR_VM_ZONE_STAT_ITEMS]", // mm/vmstat.c
 }
 
-// GlobalNames lists the globals of the table, for completion.
+// GlobalNames lists the globals of the table above, for completion.
 func GlobalNames() []string {
 	out := make([]string, 0, len(globalTypes))
 	for n := range globalTypes {
@@ -82,8 +93,9 @@ func GlobalNames() []string {
 var ErrNoSymbol = errors.New("no symbol of that name")
 
 // Global is the variable or function of that name: typed by the table above, by
-// BTF (per-CPU variables, functions, and whatever else newer kernels describe),
-// or an error that says what is missing.
+// BTF (per-CPU variables, functions, and whatever else newer kernels describe), by
+// the table of the package globals, by the vmlinux of [Kernel.UseVmlinux], or an
+// error that says what is missing.
 func (k *Kernel) Global(name string) (Value, error) {
 	k.globalsMu.Lock()
 	v, ok := k.globals[name]
@@ -91,7 +103,7 @@ func (k *Kernel) Global(name string) (Value, error) {
 	if ok {
 		return v, nil
 	}
-	v, err := k.findGlobal(name, k.LookupSymbol)
+	v, err := k.findGlobal(name, k.LookupSymbol, true)
 	if err != nil {
 		return Value{}, err
 	}
@@ -104,10 +116,23 @@ func (k *Kernel) Global(name string) (Value, error) {
 // vmlinuxGlobal is [Kernel.Global] without the modules: what finds the modules
 // themselves must not look into them.
 func (k *Kernel) vmlinuxGlobal(name string) (Value, error) {
-	return k.findGlobal(name, func(name string) (kmem.Symbol, bool) { return k.syms.Lookup(name) })
+	return k.findGlobal(name, func(name string) (kmem.Symbol, bool) { return k.syms.Lookup(name) }, true)
 }
 
-func (k *Kernel) findGlobal(name string, lookup func(string) (kmem.Symbol, bool)) (Value, error) {
+// VariableType is the type of a variable of the kernel, where that is known without a search in debug information.
+func (k *Kernel) VariableType(name string) (btf.Type, bool) {
+	v, err := k.findGlobal(name, k.LookupSymbol, false)
+	if err != nil {
+		return nil, false
+	}
+	_, function := v.Type().(*btf.FuncProto)
+	return v.Type(), !function
+}
+
+// errNoType is the error of a symbol that no source of types has.
+var errNoType = errors.New("its type is not known: BTF has those of per-CPU variables and functions alone, and the table of other variables does not have it")
+
+func (k *Kernel) findGlobal(name string, lookup func(string) (kmem.Symbol, bool), search bool) (Value, error) {
 	if _, err := k.Symbols(); err != nil {
 		return Value{}, err
 	}
@@ -135,10 +160,23 @@ func (k *Kernel) findGlobal(name string, lookup func(string) (kmem.Symbol, bool)
 		}
 		return v, nil
 	}
-	if f, err := types.Func(name); err == nil {
+	v, err := k.fromMadeTable(types, sym)
+	if err == nil {
+		return v, nil
+	}
+	if f, ferr := types.Func(name); ferr == nil && errors.Is(err, errNoType) {
 		return k.Ref(f.Type(), sym.Addr), nil
 	}
-	return Value{}, fmt.Errorf("%s is at %s, but neither BTF nor the table of globals knows its type", Printable(name), sym.Addr)
+	if search {
+		v, derr := k.fromDebuginfo(sym)
+		switch {
+		case derr == nil:
+			return v, nil
+		case !errors.Is(derr, ErrNoDebuginfo) && !errors.Is(derr, errNoModuleFile):
+			err = fmt.Errorf("%w; %w", err, derr)
+		}
+	}
+	return Value{}, fmt.Errorf("%s is at %s, but %w", Printable(name), sym.Addr, err)
 }
 
 // isPerCPU reports whether a symbol is in the per-CPU section: an offset from
@@ -157,9 +195,12 @@ func (k *Kernel) isPerCPU(sym kmem.Symbol) bool {
 }
 
 func (k *Kernel) fromTable(types *btf.Spec, sym kmem.Symbol, c string) (Value, error) {
-	open := len(c) > 2 && c[len(c)-2:] == "[]"
+	elem, bound, array := strings.Cut(strings.TrimSuffix(c, "]"), "[")
+	open := array && bound == ""
 	if open {
-		c = c[:len(c)-2]
+		c = elem
+	} else if e, _, ok := types.Enumerator(bound); array && ok {
+		c = fmt.Sprintf("%s[%d]", elem, e.Value)
 	}
 	t, err := types.ParseType(c)
 	if err != nil {
@@ -181,6 +222,11 @@ func (k *Kernel) fromTable(types *btf.Spec, sym kmem.Symbol, c string) (Value, e
 	if align := btf.Alignof(t); uint64(sym.Addr)%align != 0 {
 		return Value{}, fmt.Errorf("%s is at %s by the symbol table, which is damaged: %s is aligned to %d bytes", sym.Name, sym.Addr, c, align)
 	}
+	return k.placed(types, sym, t)
+}
+
+// placed is the variable of a symbol, of each CPU if it is among those.
+func (k *Kernel) placed(types *btf.Spec, sym kmem.Symbol, t btf.Type) (Value, error) {
 	v := k.Ref(t, sym.Addr)
 	if sym.Module == "" && k.isPerCPU(sym) {
 		v.place = perCPU
@@ -241,6 +287,11 @@ func (k *Kernel) room(sym kmem.Symbol) (uint64, bool) {
 		} else {
 			hi = mid
 		}
+	}
+	// A symbol with the letter of code is taken to end there, but since 7.x variables have that letter, too.
+	const longestCode = 256 << 10
+	if hi == longestCode && (sym.Type == 'T' || sym.Type == 't') && !k.isCode(sym.Addr) {
+		return 0, false
 	}
 	return hi, true
 }

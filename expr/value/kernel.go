@@ -14,7 +14,7 @@ import (
 
 // Kernel is an opened kernel: memory, symbols, types and modules.
 type Kernel struct {
-	kmem.Reader             // all reads of memory go through here
+	kmem.Reader             // all reads of memory go through here, see ReadMem
 	Image       *kmem.Image // where the memory comes from
 
 	symsOnce sync.Once
@@ -26,8 +26,9 @@ type Kernel struct {
 	typesErr  error
 	typesFile string // see UseTypes
 
-	debug *vmlinux // see UseVmlinux
+	debug debugFiles // see UseVmlinux
 
+	moves    bool // a test's memory, which changes though it is of no running kernel
 	modsOnce sync.Once
 	mods     []*Module
 	modsErr  error
@@ -35,10 +36,18 @@ type Kernel struct {
 	modTypesMu sync.Mutex
 	modTypes   map[string]*modTypes
 
-	members sync.Map // of memberKey to Place
+	memo memo
 
 	globalsMu sync.Mutex
 	globals   map[string]Value
+
+	rangesOnce  sync.Once
+	imageRanges imageRanges
+	startedOnce sync.Once
+	isStarted   bool
+
+	allocatedOnce sync.Once
+	allocated     imageSpan
 
 	cpusOnce sync.Once
 	cpus     []int
@@ -73,7 +82,8 @@ const maxBTF = 64 << 20
 
 // Types is the type information of vmlinux: of a live kernel from
 // /sys/kernel/btf/vmlinux, else from the image's own memory between
-// __start_BTF and __stop_BTF (include/asm-generic/vmlinux.lds.h).
+// __start_BTF and __stop_BTF (include/asm-generic/vmlinux.lds.h), else from the
+// debug information of [Kernel.UseVmlinux].
 func (k *Kernel) Types() (*btf.Spec, error) {
 	k.typesOnce.Do(func() { k.types, k.typesErr = k.openTypes() })
 	return k.types, k.typesErr
@@ -85,10 +95,24 @@ func (k *Kernel) openTypes() (*btf.Spec, error) {
 			return parseBTF(data, "/sys/kernel/btf/vmlinux")
 		}
 	}
-	start, size, err := k.BTFRange()
-	if errors.Is(err, errNoBTF) && k.debug != nil {
-		return k.debug.types()
+	types, err := k.ownTypes()
+	if err != nil && k.debug.vmlinux != nil {
+		made, failed := k.debug.vmlinux.types()
+		if failed != nil {
+			return nil, fmt.Errorf("%w; and those of %s could not be read: %w", err, k.Vmlinux(), failed)
+		}
+		k.debug.types.Store(true)
+		return made, nil
 	}
+	if err != nil && !errors.Is(err, errNoBTF) {
+		return nil, fmt.Errorf("%w (its vmlinux with debug information, given with --vmlinux, has the types, too)", err)
+	}
+	return types, err
+}
+
+// ownTypes reads the BTF in memory.
+func (k *Kernel) ownTypes() (*btf.Spec, error) {
+	start, size, err := k.BTFRange()
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +132,7 @@ func parseBTF(data []byte, from string) (*btf.Spec, error) {
 }
 
 // errNoBTF is the error of a kernel that was built without.
-var errNoBTF = errors.New("this kernel has no BTF (__start_BTF is not among its symbols): it was built without CONFIG_DEBUG_INFO_BTF, so its types are not known; its vmlinux with debug information can be given with --vmlinux, or a BTF made of that (pahole -J) with --btf")
+var errNoBTF = errors.New("this kernel has no BTF (__start_BTF is not among its symbols): it was built without CONFIG_DEBUG_INFO_BTF, so its types are not known: give its vmlinux with debug information with --vmlinux (Debian: the package linux-image-RELEASE-dbg), and the directory of its modules' files with --vmlinux again, or a BTF made of the vmlinux (pahole -J) with --btf")
 
 // BTFRange is where vmlinux's BTF lies in memory, and its length in bytes.
 func (k *Kernel) BTFRange() (kmem.Addr, uint64, error) {
@@ -139,8 +163,8 @@ var ErrNoModuleBTF = errors.New("the module has no BTF")
 
 // ModuleTypes is the BTF of a loaded module: of a live kernel from
 // /sys/kernel/btf/MODULE, else from the kernel's list of module BTFs
-// (kernel/bpf/btf.c: btf_modules, since 5.11). The error wraps
-// [ErrNoModuleBTF] where the module brings none.
+// (kernel/bpf/btf.c: btf_modules, since 5.11), else made of the debug information
+// of [Kernel.UseVmlinux]. The error wraps [ErrNoModuleBTF] where there is none of these.
 func (k *Kernel) ModuleTypes(module string) (*btf.Spec, error) {
 	k.modTypesMu.Lock()
 	defer k.modTypesMu.Unlock()
@@ -156,6 +180,26 @@ func (k *Kernel) openModuleTypes(module string) (*btf.Spec, error) {
 	base, err := k.Types()
 	if err != nil {
 		return nil, err
+	}
+	spec, err := k.ownModuleTypes(module, base)
+	if !errors.Is(err, ErrNoModuleBTF) {
+		return spec, err
+	}
+	made, failed := k.moduleFileTypes(module, base)
+	switch {
+	case failed == nil:
+		return made, nil
+	case errors.Is(failed, errNoModuleFile):
+		return nil, err
+	}
+	return nil, fmt.Errorf("%w, and its file cannot be used: %w", err, failed)
+}
+
+// ownModuleTypes reads a module's BTF in memory. It goes on where the kernel's own BTF ends, and means nothing beside
+// types that were made of debug information.
+func (k *Kernel) ownModuleTypes(module string, base *btf.Spec) (*btf.Spec, error) {
+	if k.debug.types.Load() {
+		return nil, fmt.Errorf("module %s: %w (the kernel's types were made of %s)", Printable(module), ErrNoModuleBTF, k.Vmlinux())
 	}
 	if k.Image.Live() && !strings.ContainsAny(module, "/\x00") && module != "vmlinux" && module != ".." {
 		if data, err := os.ReadFile(filepath.Join("/sys/kernel/btf", module)); err == nil {

@@ -2,7 +2,6 @@ package value
 
 import (
 	"errors"
-	"fmt"
 
 	"kinspect/btf"
 	"kinspect/kmem"
@@ -11,7 +10,7 @@ import (
 // ErrCycle says that a list does not end where it should: it runs in a circle
 // that its head is not part of. A damaged dump does that, and so may a list that
 // was changed while a live kernel's memory was read.
-var ErrCycle = errors.New("the list runs in a circle past its head: it is damaged, or it changed while it was read")
+var ErrCycle = Faultf("the list runs in a circle past its head: it is damaged, or it changed while it was read")
 
 // errStop ends a walk early, without an error.
 var errStop = errors.New("stop")
@@ -26,11 +25,11 @@ func walk(first, end kmem.Addr, limit int, next func(kmem.Addr) (kmem.Addr, erro
 	for n, a := 0, first; a != end; n++ {
 		switch {
 		case a == 0:
-			return errors.New("the list ends with a NULL pointer: it is damaged, or it changed while it was read")
+			return Faultf("the list ends with a NULL pointer: it is damaged, or it changed while it was read")
 		case a == mark:
 			return ErrCycle
 		case n >= limit:
-			return fmt.Errorf("the list has more than %d entries: gave up", limit)
+			return Faultf("the list has more than %d entries: gave up", limit)
 		}
 		if lap++; lap == power {
 			mark, power, lap = a, power*2, 0
@@ -79,9 +78,30 @@ func EachEntry(head Value, st *btf.Struct, member string, limit int, visit func(
 	return eachLinked(head, head.addr, st, member, limit, visit)
 }
 
-// EachHEntry is [EachEntry] for an hlist_head, whose list ends with NULL.
-func EachHEntry(head Value, st *btf.Struct, member string, limit int, visit func(Value) error) error {
-	return eachLinked(head, 0, st, member, limit, visit)
+// EachEntryBehind is [EachEntry] for the list holder->pointer->list, whose entries are structs of
+// the holder's type: the threads of a task's process. Where the pointer is NULL there are none.
+func EachEntryBehind(holder Value, pointer, list, member string, limit int, visit func(Value) error) error {
+	st, ok := holder.StructType()
+	if !ok {
+		return errors.New(holder.typ.String() + " is no struct")
+	}
+	p, err := holder.Member(pointer)
+	if err != nil {
+		return err
+	}
+	a, err := p.Pointer()
+	if err != nil || a == 0 {
+		return err
+	}
+	t, ok := btf.Underlying(p.typ).(*btf.Pointer)
+	if !ok {
+		return errors.New(p.typ.String() + " is not a pointer")
+	}
+	head, err := holder.k.Ref(t.Target(), a).Member(list)
+	if err != nil {
+		return err
+	}
+	return EachEntry(head, st, member, limit, visit)
 }
 
 // eachLinked walks links whose first word points to the next: struct list_head and
@@ -91,12 +111,15 @@ func eachLinked(head Value, end kmem.Addr, st *btf.Struct, member string, limit 
 	if !ok {
 		return errors.New("cannot walk this list: " + errNotARefMessage)
 	}
-	f, err := st.FindMember(member)
+	f, err := head.k.Place(st, member)
 	if err != nil {
 		return err
 	}
-	k, off := head.k, kmem.Addr(f.BitOffset/8)
-	next := func(a kmem.Addr) (kmem.Addr, error) { return kmem.ReadAddr(k, a) }
+	k, off, buf := head.k, kmem.Addr(f.BitOffset/8), make([]byte, 8)
+	next := func(a kmem.Addr) (kmem.Addr, error) {
+		err := k.ReadMem(a, buf)
+		return kmem.Addr(le64(buf)), err
+	}
 	first, err := next(headAddr)
 	if err != nil {
 		return err

@@ -139,7 +139,7 @@ func (k *Kernel) EachRange(tree Value, limit int, visit func(XEntry) error) erro
 			return nil
 		}
 		if entries++; entries > limit {
-			return fmt.Errorf("the maple tree has more than %d entries: gave up", limit)
+			return Faultf("the maple tree has more than %d entries: gave up", limit)
 		}
 		return visit(e)
 	}

@@ -32,12 +32,25 @@ func (v Value) structRef(member string) (Value, *btf.Struct, error) {
 			if _, fwd := btf.Underlying(t.Target()).(*btf.Fwd); fwd {
 				return v, nil, fmt.Errorf("%s is only declared in this BTF, not defined: its members (%s) are not known", t.Target(), member)
 			}
-			return v, nil, fmt.Errorf("%s has no members, so no %s", v.typ, member)
+			return v, nil, NoMembers(v.typ, member)
 		}
 		d, err := v.Deref()
 		return d, st, err
 	}
-	return v, nil, fmt.Errorf("%s has no members, so no %s", v.typ, member)
+	return v, nil, NoMembers(v.typ, member)
+}
+
+// NoMembers is the error for a member of what has none. Of a pointer to a pointer it tells how to get there.
+func NoMembers(t btf.Type, member string) error {
+	hint := ""
+	if p, ok := btf.Underlying(t).(*btf.Pointer); ok {
+		if p, ok := btf.Underlying(p.Target()).(*btf.Pointer); ok {
+			if _, ok := btf.Underlying(p.Target()).(*btf.Struct); ok {
+				hint = ": it points to a pointer, so write (*p)->" + member
+			}
+		}
+	}
+	return fmt.Errorf("%s has no members, so no %s%s", t, member, hint)
 }
 
 // Member is v.name, or v->name: pointers are followed, once. Members of
@@ -52,7 +65,7 @@ func (v Value) Member(name string) (Value, error) {
 		return Value{}, err
 	}
 	m, err := s.at(p.Type, uint64(p.BitOffset), p.BitSize)
-	m.words = p.words
+	m.words, m.ofPerCPU = p.words, p.perCPU
 	return m, err
 }
 
@@ -65,7 +78,7 @@ type memberKey struct {
 // at is the part of v at a bit offset.
 func (v Value) at(t btf.Type, bitOff uint64, bitSize uint32) (Value, error) {
 	out := v
-	out.typ, out.note, out.words, out.constant = t, "", nil, false
+	out.typ, out.note, out.words, out.constant, out.wire, out.ofPerCPU = t, "", nil, false, 0, false
 	out.bits, out.bitOff = bitSize, 0
 	off := bitOff / 8
 	if bitSize != 0 {
@@ -85,6 +98,9 @@ func (v Value) at(t btf.Type, bitOff uint64, bitSize uint32) (Value, error) {
 // Path is [Value.Member] over a path such as "dev.rx_dropped.counter",
 // following each pointer on its way.
 func (v Value) Path(path string) (Value, error) {
+	if !strings.Contains(path, ".") {
+		return v.Member(path)
+	}
 	for name := range strings.SplitSeq(path, ".") {
 		var err error
 		if v, err = v.Member(name); err != nil {
@@ -124,7 +140,7 @@ func (v Value) Has(member string) bool {
 	if !ok {
 		return false
 	}
-	_, err := st.FindMember(member)
+	_, err := v.k.Place(st, member)
 	return err == nil
 }
 
@@ -132,12 +148,15 @@ func (v Value) Has(member string) bool {
 func (v Value) Deref() (Value, error) {
 	switch t := btf.Underlying(v.typ).(type) {
 	case *btf.Pointer:
+		if v.IsPerCPUPointer() {
+			return Value{}, v.Followed()
+		}
 		a, err := v.Pointer()
 		if err != nil {
 			return Value{}, err
 		}
 		if a == 0 {
-			return Value{}, fmt.Errorf("NULL pointer: the %s is not set", v.typ)
+			return Value{}, Faultf("NULL pointer: the %s is not set", v.typ)
 		}
 		return v.k.Ref(t.Target(), a), nil
 	case *btf.Array:
@@ -146,8 +165,13 @@ func (v Value) Deref() (Value, error) {
 	return Value{}, fmt.Errorf("%s is not a pointer", v.typ)
 }
 
-// AddressOf is &v.
+// AddressOf is &v. Of a per-CPU variable, or a part of one, it is a per-CPU pointer.
 func (v Value) AddressOf() (Value, error) {
+	if v.place == perCPU && v.bits == 0 {
+		p := v.k.Pointer(v.typ, v.addr)
+		p.ofPerCPU = true
+		return p, nil
+	}
 	a, ok := v.Addr()
 	if !ok {
 		return Value{}, errors.New("cannot take its address: " + errNotARefMessage)
@@ -163,7 +187,8 @@ func (v Value) Cast(t btf.Type) (Value, error) {
 		if err != nil {
 			return Value{}, err
 		}
-		return v.k.fromNum(n, t)
+		out, err := v.k.fromNum(n, t)
+		return out.FromPerCPU(v), err
 	}
 	if a, ok := v.Addr(); ok {
 		return v.k.Ref(t, a), nil
@@ -194,17 +219,24 @@ func (v Value) Index(i int64) (Value, error) {
 			return Value{}, fmt.Errorf("index %d is outside %s: it has elements 0 to %d", i, v.typ, int64(t.Len)-1)
 		}
 	case *btf.Pointer:
+		if v.IsPerCPUPointer() {
+			return Value{}, v.Followed()
+		}
 		elem = t.Target()
 		a, err := v.Pointer()
 		if err != nil {
 			return Value{}, err
 		}
 		if a == 0 {
-			return Value{}, fmt.Errorf("NULL pointer: the %s is not set", v.typ)
+			return Value{}, Faultf("NULL pointer: the %s is not set", v.typ)
 		}
 		base = v.k.Ref(elem, a)
 	default:
-		return Value{}, fmt.Errorf("%s is neither an array nor a pointer: it has no element %d", v.typ, i)
+		hint := ""
+		if v.InMemory() { // it may be an element
+			hint = "; if it is one of an array of several dimensions, T a[M][N]: BTF keeps those as one, and a[i][j] is a[i * N + j] here"
+		}
+		return Value{}, fmt.Errorf("%s is neither an array nor a pointer: it has no element %d%s", v.typ, i, hint)
 	}
 	size, err := btf.Sizeof(elem)
 	if err != nil {
@@ -223,7 +255,9 @@ func (v Value) Index(i int64) (Value, error) {
 		out.typ, out.note, out.words, out.addr = elem, "", nil, base.addr-kmem.Addr(off)
 		return out, nil
 	}
-	return base.at(elem, off*8, 0)
+	out, err := base.at(elem, off*8, 0)
+	out.ofPerCPU = base.ofPerCPU // of an array of such pointers
+	return out, err
 }
 
 // ContainerOf is the struct st that v is the given member of.

@@ -2,6 +2,7 @@ package value
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"sync"
 
@@ -47,6 +48,57 @@ func (k *Kernel) Modules() ([]*Module, error) {
 	k.modsOnce.Do(func() { k.mods, k.modsErr = k.readModules() })
 	return k.mods, k.modsErr
 }
+
+// ModulesAnew looks at the modules of a running kernel again: some may have been loaded or unloaded since. It reports
+// whether they are others; what was known of those that went is forgotten. Nobody else may use the kernel meanwhile.
+func (k *Kernel) ModulesAnew() (changed bool, err error) {
+	if !k.mayChange() {
+		return false, nil
+	}
+	known, _ := k.Modules()
+	mods, err := k.readModules()
+	if err != nil {
+		mods, err = k.readModules() // it may have changed under the walk
+	}
+	if err != nil {
+		return false, err
+	}
+	same := map[kmem.Addr]*Module{}
+	for _, m := range known {
+		if a, ok := m.Value.Addr(); ok {
+			same[a] = m
+		}
+	}
+	changed = len(mods) != len(known)
+	kept := map[string]bool{}
+	for i, m := range mods {
+		a, _ := m.Value.Addr()
+		old := same[a]
+		if old == nil || old.Name != m.Name || !slices.Equal(old.ranges, m.ranges) {
+			changed = true
+			continue
+		}
+		mods[i], kept[m.Name] = old, true // with its symbols
+	}
+	k.mods, k.modsErr = mods, nil
+	if !changed {
+		return false, nil
+	}
+	k.modTypesMu.Lock()
+	for name := range k.modTypes {
+		if !kept[name] {
+			delete(k.modTypes, name)
+		}
+	}
+	k.modTypesMu.Unlock()
+	k.globalsMu.Lock()
+	k.globals = map[string]Value{}
+	k.globalsMu.Unlock()
+	return true, nil
+}
+
+// mayChange reports whether what is read is a kernel that runs.
+func (k *Kernel) mayChange() bool { return k.Image != nil && (k.Image.Live() || k.moves) }
 
 func (k *Kernel) readModules() ([]*Module, error) {
 	head, err := k.vmlinuxGlobal("modules")

@@ -233,11 +233,19 @@ func (v Value) Num() (Num, error) {
 	if n.Size > 8 {
 		return n, fmt.Errorf("%s is larger than 64 bits", v.typ)
 	}
+	var raw [16]byte
+	if v.place == inMemory && v.bits == 0 {
+		err := v.k.ReadMem(v.addr, raw[:n.Size])
+		if err != nil {
+			return n, err
+		}
+		n.Bits = le64(raw[:])
+		return n.wrap(), nil
+	}
 	data, err := v.Bytes()
 	if err != nil {
 		return n, err
 	}
-	var raw [16]byte
 	copy(raw[:], data)
 	if v.bits == 0 {
 		n.Bits = le64(raw[:])
@@ -260,14 +268,26 @@ func (v Value) Num() (Num, error) {
 	} else {
 		n.Bits = n.Bits << shift >> shift
 	}
-	if v.bits < 32 || n.Signed && v.bits == 32 {
-		// What int holds all values of is promoted to it, whatever the type that
-		// the bit-field was declared with.
+	return n.BitField(v.bits), nil
+}
+
+// BitField is the number as C computes with it where it is a bit-field: what int holds
+// all values of is promoted to it, whatever the type that it was declared with.
+func (n Num) BitField(bits uint32) Num {
+	switch {
+	case bits == 0:
+	case bits < 32 || n.Signed && bits == 32:
 		n.Size, n.Signed = 4, true
-	} else if v.bits == 32 {
+	case bits == 32:
 		n.Size = 4
 	}
-	return n, nil
+	return n
+}
+
+// NumType is what [Value.Num] gives but for the number itself: nothing is read.
+func (v Value) NumType() (n Num, ok bool) {
+	n, ok = TypeNum(v.typ)
+	return n.BitField(v.bits), ok
 }
 
 // BigEndianBits is 16, 32 or 64 for a value whose type says that it is in

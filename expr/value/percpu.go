@@ -78,11 +78,24 @@ func (k *Kernel) PerCPU(v Value, cpu int) (Value, error) {
 			return Value{}, err
 		}
 		if a == 0 {
-			return Value{}, fmt.Errorf("NULL pointer: the %s is not set", v.typ)
+			return Value{}, Faultf("NULL pointer: the %s is not set", v.typ)
 		}
 		return k.Ref(p.Target(), a+k.cpuOff[cpu]), nil
 	}
 	return Value{}, fmt.Errorf("%s is neither a per-CPU variable nor a per-CPU pointer", v.typ)
+}
+
+// CPUOffset is how far a CPU's copies of the per-CPU variables are from where their symbols say:
+// __per_cpu_offset, and what GS has while that CPU runs the kernel.
+func (k *Kernel) CPUOffset(cpu int) (kmem.Addr, error) {
+	cpus, err := k.CPUs()
+	if err != nil {
+		return 0, err
+	}
+	if !k.possible(cpu) {
+		return 0, fmt.Errorf("there is no CPU %d: the possible ones are %s", cpu, cpuList(cpus))
+	}
+	return k.cpuOff[cpu], nil
 }
 
 func (k *Kernel) possible(cpu int) bool {

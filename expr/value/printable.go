@@ -59,17 +59,21 @@ func Scrub(s string) string {
 	if clean {
 		return s
 	}
+	// Most of it is clean, but for an ellipsis here and there.
 	var b strings.Builder
-	for i, r := range s {
-		switch {
-		case r == '\n' || r == '\t' || r == '\\':
-			b.WriteRune(r)
-		case r == utf8.RuneError:
-			_, n := utf8.DecodeRuneInString(s[i:])
-			b.WriteString(Printable(s[i : i+n]))
-		default:
-			b.WriteString(Printable(string(r)))
+	b.Grow(len(s) + 16)
+	from := 0
+	for i := 0; i < len(s); {
+		if c := s[i]; c >= ' ' && c < 0x7f || c == '\n' || c == '\t' {
+			i++
+			continue
 		}
+		_, n := utf8.DecodeRuneInString(s[i:])
+		b.WriteString(s[from:i])
+		b.WriteString(Printable(s[i : i+n]))
+		i += n
+		from = i
 	}
+	b.WriteString(s[from:])
 	return b.String()
 }

@@ -15,7 +15,7 @@ const rbMaxDepth = 128
 
 // ErrTree says that a tree is none: a node below another does not name it as its
 // parent, or the tree is deeper than it can be.
-var ErrTree = errors.New("the tree is damaged, or it changed while it was read")
+var ErrTree = Faultf("the tree is damaged, or it changed while it was read")
 
 type rbNode struct {
 	parent, left, right kmem.Addr
@@ -105,7 +105,7 @@ func EachRB(root Value, st *btf.Struct, member string, limit int, visit func(Val
 			}
 		}
 		if n++; n > limit {
-			return fmt.Errorf("the red-black tree has more than %d entries: gave up", limit)
+			return Faultf("the red-black tree has more than %d entries: gave up", limit)
 		}
 		if err := visit(root.k.Ref(st, a-off)); err != nil {
 			return err

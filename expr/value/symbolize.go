@@ -1,6 +1,7 @@
 package value
 
 import (
+	"errors"
 	"fmt"
 
 	"kinspect/kmem"
@@ -50,6 +51,14 @@ func (k *Kernel) Symbolize(a kmem.Addr) string {
 	if !ok {
 		return a.String()
 	}
+	if off > 0 && k.mayBePerCPU(a) {
+		return SymbolText(s, off) + " or per-CPU"
+	}
+	return SymbolText(s, off)
+}
+
+// SymbolText is an address that lies off bytes behind a symbol's start, as the kernel prints it.
+func SymbolText(s kmem.Symbol, off uint64) string {
 	out := fmt.Sprintf("%s+%#x", Printable(s.Name), off)
 	if s.Module != "" {
 		out += " [" + Printable(s.Module) + "]"
@@ -64,6 +73,38 @@ func (k *Kernel) FuncName(a kmem.Addr) string {
 		return s.Name
 	}
 	return ""
+}
+
+// SymbolsNamed are the symbols of one name, in vmlinux and the modules, of each module one. All of vmlinux is looked
+// through only where it has the name at all.
+func (k *Kernel) SymbolsNamed(name string, limit int) ([]kmem.Symbol, error) {
+	syms, err := k.Symbols()
+	if err != nil {
+		return nil, err
+	}
+	var out []kmem.Symbol
+	listed := map[string]bool{}
+	if _, ok := syms.Lookup(name); ok {
+		syms.All(func(s kmem.Symbol) bool {
+			if s.Name == name {
+				out = append(out, s)
+				listed[s.Module] = true
+			}
+			return len(out) < limit
+		})
+	}
+	mods, err := k.Modules()
+	for _, m := range mods {
+		own, merr := m.symbols()
+		if merr != nil {
+			err = errors.Join(err, merr)
+			continue
+		}
+		if i, ok := m.byName[name]; ok && !listed[m.Name] && len(out) < limit {
+			out = append(out, own[i])
+		}
+	}
+	return out, err
 }
 
 // EachSymbol calls yield for the symbols of vmlinux and of the modules until it

@@ -26,6 +26,8 @@ type Value struct {
 	place place
 	// constant is an enumerator as C has it: not of the enum's type but an int.
 	constant bool
+	// ofPerCPU is a per-CPU pointer, or an integer or array that was made of one.
+	ofPerCPU bool
 
 	addr kmem.Addr
 	data []byte // inHand only; little-endian, Sizeof(typ) bytes
@@ -34,6 +36,7 @@ type Value struct {
 	bitOff, bits uint32
 	note         string
 	words        *wordSet // names of an integer's values, or nil
+	wire         uint8    // see NetworkBits
 }
 
 // Ref is the value of type t at an address.
@@ -56,7 +59,7 @@ func (k *Kernel) EnumConstant(t *btf.Enum, bits uint64) Value {
 
 // Pointer is a pointer to the type t at a, as `&` in C would make it.
 func (k *Kernel) Pointer(t btf.Type, a kmem.Addr) Value {
-	return k.InHand(btf.NewPointer(t), binary.LittleEndian.AppendUint64(nil, uint64(a)))
+	return k.InHand(k.memo.pointerTo(t), binary.LittleEndian.AppendUint64(nil, uint64(a)))
 }
 
 // U64 is an rvalue of the kernel's type u64, with a note that says how it was
@@ -88,7 +91,12 @@ func (v Value) Valid() bool { return v.k != nil && v.typ != nil }
 
 // Note says how the value was found where that is not plain from its type, such
 // as "sum of core_stats over 4 possible CPUs"; else it is empty.
-func (v Value) Note() string { return v.note }
+func (v Value) Note() string {
+	if v.note == "" && v.ofPerCPU && v.IsPerCPUPointer() {
+		return perCPUNote
+	}
+	return v.note
+}
 
 // WithNote returns v with another note.
 func (v Value) WithNote(note string) Value { v.note = note; return v }
@@ -101,6 +109,12 @@ func (v Value) Addr() (a kmem.Addr, ok bool) {
 
 // IsPerCPU reports whether the value is a per-CPU template.
 func (v Value) IsPerCPU() bool { return v.place == perCPU }
+
+// IsPointer reports whether the value is a pointer.
+func (v Value) IsPointer() bool {
+	_, ok := btf.Underlying(v.typ).(*btf.Pointer)
+	return ok
+}
 
 // IsBitField reports whether the value is a bit-field.
 func (v Value) IsBitField() bool { return v.bits != 0 }
@@ -190,7 +204,7 @@ const maxString = 4096
 func (v Value) CString() (string, error) {
 	switch t := btf.Underlying(v.typ).(type) {
 	case *btf.Array:
-		if !isChar(t.Elem()) {
+		if !IsChar(t.Elem()) {
 			break
 		}
 		if t.Len == 0 && v.place == inMemory {
@@ -212,7 +226,7 @@ func (v Value) CString() (string, error) {
 		}
 		return string(data), nil
 	case *btf.Pointer:
-		if !isChar(t.Target()) {
+		if !IsChar(t.Target()) {
 			break
 		}
 		a, err := v.Pointer()
@@ -231,9 +245,22 @@ func (v Value) CString() (string, error) {
 	return "", fmt.Errorf("%s is not a string", v.typ)
 }
 
-func isChar(t btf.Type) bool {
+// AppendChars appends the string in a char array in memory, as [Value.CString] reads it. ok is false for
+// all else, and where the memory cannot be read.
+func (v Value) AppendChars(to []byte) (out []byte, ok bool) {
+	t, ok := btf.Underlying(v.typ).(*btf.Array)
+	if !ok || t.Len == 0 || v.place != inMemory || !IsChar(t.Elem()) {
+		return to, false
+	}
+	out, _, err := kmem.AppendCString(to, v.k, v.addr, int(t.Len))
+	return out, err == nil
+}
+
+// IsChar reports whether a type is C's char, of which strings consist. signed char and
+// unsigned char are numbers to the kernel: s8 and u8.
+func IsChar(t btf.Type) bool {
 	i, ok := btf.Underlying(t).(*btf.Int)
-	return ok && i.Size == 1 && !i.Bool && (i.Char || i.Signed || i.Name == "char")
+	return ok && i.Size == 1 && !i.Bool && i.Name == "char"
 }
 
 func le64(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }

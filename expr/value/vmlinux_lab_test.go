@@ -3,32 +3,25 @@ package value
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"kinspect/kmem"
+	"kinspect/testdata/lab/results"
 )
 
 // labKernel opens a dump of the lab, and names the vmlinux with debug information of 6.12 beside it.
 func labKernel(t *testing.T, release string) (*Kernel, string) {
 	t.Helper()
-	dir := os.Getenv("KINSPECT_LAB_RESULTS")
-	if dir == "" {
-		t.Skip("KINSPECT_LAB_RESULTS is not set: the lab runs this on its dumps")
-	}
-	found, _ := filepath.Glob(filepath.Join(dir, "bench/debug/6.12*/vmlinux"))
-	if len(found) == 0 {
-		t.Skip("no vmlinux with debug information: testdata/bench/run fetches one")
-	}
-	img, err := kmem.Open(filepath.Join(dir, release, "incident.elf"))
+	img, err := kmem.Open(results.Dump(t, release))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = img.Close() })
-	return New(img, img), found[0]
+	return New(img, img), filepath.Join(results.Debug(t), "vmlinux")
 }
 
 // TestLabFrames looks functions of a dump up, which KASLR moved.
@@ -92,7 +85,7 @@ func TestLabTypesOfVmlinux(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer k.CloseFiles()
-	k.typesOnce.Do(func() { k.types, k.typesErr = k.debug.types() })
+	k.typesOnce.Do(func() { k.types, k.typesErr = k.debug.vmlinux.types() })
 	for _, name := range []string{"init_task", "init_net", "softnet_data", "ptype_base", "jiffies_64"} {
 		v, err := k.Global(name)
 		if err != nil {
@@ -125,5 +118,65 @@ func TestLabTypesOfVmlinux(t *testing.T) {
 		if own, _ := want.Text(DefaultFormat); text != own {
 			t.Errorf("init_task.%s is %s, and %s by BTF", path, text, own)
 		}
+	}
+}
+
+// TestLabGlobalOfVmlinux has variables that only debug information knows the types of, of a kernel with BTF.
+func TestLabGlobalOfVmlinux(t *testing.T) {
+	k, path := labKernel(t, "6.12")
+	names := map[string]string{
+		"file_systems": "struct file_system_type *", "net_families": "const struct net_proto_family *[46]",
+		"swap_info": "struct swap_info_struct *[27]", "tk_core": "struct {...}",
+	}
+	for name := range names {
+		if _, err := k.Global(name); err == nil || !strings.Contains(err.Error(), "its type is not known") {
+			t.Errorf("%s without it: %v", name, err)
+		}
+	}
+	if err := k.UseVmlinux(context.Background(), path, nil); err != nil {
+		t.Fatal(err)
+	}
+	defer k.CloseFiles()
+	for name, want := range names {
+		start := time.Now()
+		v, err := k.Global(name)
+		if err != nil || v.Type().String() != want {
+			t.Errorf("%s is %v, %v", name, v.Type(), err)
+		}
+		t.Logf("%s in %v", name, time.Since(start))
+	}
+	// A guest that was not run for long finds its TSC unstable, and goes on by the ACPI timer.
+	for path, want := range map[string]string{"file_systems.name": `"sysfs"`, "tk_core.timekeeper.tkr_mono.clock.name": `"(tsc|acpi_pm)`} {
+		name, rest, _ := strings.Cut(path, ".")
+		v, err := k.Global(name)
+		if err == nil {
+			v, err = v.Path(rest)
+		}
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if text, _ := v.Text(DefaultFormat); !regexp.MustCompile(want).MatchString(text) {
+			t.Errorf("%s is %s, want %s", path, text, want)
+		}
+	}
+	if _, err := k.Global("no_such_variable"); !errors.Is(err, ErrNoSymbol) {
+		t.Error(err)
+	}
+}
+
+// TestLabGlobalOfModule has a variable of a module, of which its file knows the type.
+func TestLabGlobalOfModule(t *testing.T) {
+	k, _ := labKernel(t, "6.12")
+	if _, err := k.Global("bond_net_id"); err == nil || !strings.Contains(err.Error(), "its type is not known") {
+		t.Errorf("without it: %v", err)
+	}
+	if err := k.UseVmlinux(context.Background(), results.Modules(t), nil); err != nil {
+		t.Fatal(err)
+	}
+	defer k.CloseFiles()
+	v, err := k.Global("bond_net_id")
+	if err != nil || v.Type().String() != "unsigned int" {
+		t.Errorf("bond_net_id is %v, %v", v.Type(), err)
 	}
 }

@@ -29,6 +29,11 @@ func TestWords(t *testing.T) {
 			{"flags", 0x80000001, "2147483649 (IFF_UP|0x80000000)"},
 			{"state", 1<<0 | 1<<2, "5 (__LINK_STATE_START|__LINK_STATE_NOCARRIER)"},
 			{"mtu", 3, "3"},
+			// include/linux/netdev_features.h: two names for the bit 16, and where groups end.
+			{"features", 1<<0 | 1<<16, "65537 (NETIF_F_SG_BIT|NETIF_F_TSO_BIT)"},
+			{"wanted_features", 1 << 16, "65536 (NETIF_F_TSO_BIT)"},
+			{"hw_enc_features", 1 << 16, "65536 (NETIF_F_TSO_BIT)"},
+			{"gso_partial_features", 1 << 16, "65536 (NETIF_F_TSO_BIT)"},
 		} {
 			data := make([]byte, st.Size)
 			f, err := st.FindMember(test.member)
@@ -121,6 +126,33 @@ func TestFormatOptions(t *testing.T) {
 	for _, o := range value.FormatOptions {
 		if _, err := value.DefaultFormat.Set(strings.Replace(o[0], "=N", "=2", 1)); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestWrappers: a scalar in structs of its own is no deeper than the scalar.
+func TestWrappers(t *testing.T) {
+	img := kernels.Open(t, "6.12")
+	k := value.New(img, img)
+	types, err := k.Types()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := value.DefaultFormat
+	f.Depth = 1
+	for c, want := range map[string]string{
+		"struct pcpu_lstats": "(struct pcpu_lstats){\n\t.packets = (u64_stats_t){ .v = (local64_t){ .a = (local_t){ .a = (atomic_long_t){ .counter = (s64)7 } } } },\n" +
+			"\t.bytes = (u64_stats_t){ .v = (local64_t){ .a = (local_t){ .a = (atomic_long_t){ .counter = (s64)0 } } } },\n\t.syncp = (struct u64_stats_sync){ … },\n}",
+		"struct plist_node": "(struct plist_node){ .prio = (int)7, .prio_list = (struct list_head){ … }, .node_list = (struct list_head){ … } }",
+	} {
+		typ, err := types.ParseType(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data := make([]byte, 64)
+		data[0] = 7
+		if text, err := k.InHand(typ, data).Text(f); err != nil || text != want {
+			t.Errorf("%s: %v\n%s\nwant\n%s", c, err, text, want)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package value
 
 import (
 	"errors"
-	"fmt"
 
 	"kinspect/kmem"
 )
@@ -37,7 +36,7 @@ func (k *Kernel) EachXArray(head kmem.Addr, limit int, visit func(kmem.Addr) err
 		}
 		if entry&3 == 0 {
 			if n++; n > limit {
-				return fmt.Errorf("the xarray has more than %d entries: gave up", limit)
+				return Faultf("the xarray has more than %d entries: gave up", limit)
 			}
 			return visit(entry)
 		}
@@ -46,7 +45,7 @@ func (k *Kernel) EachXArray(head kmem.Addr, limit int, visit func(kmem.Addr) err
 		}
 		// Each node holds an entry at least, but for a damaged one's.
 		if nodes++; depth == xaMaxDepth || nodes > limit {
-			return errors.New("the xarray is deeper or larger than it can be: it is damaged, or it changed while it was read")
+			return Faultf("the xarray is deeper or larger than it can be: it is damaged, or it changed while it was read")
 		}
 		raw := make([]byte, 8*xaSlots)
 		if err := k.ReadMem(entry&^3+slots, raw); err != nil {

@@ -87,7 +87,7 @@ func (k *Kernel) EachIndex(xa Value, limit int, visit func(XEntry) error) error 
 			return nil
 		}
 		if entries++; entries > limit {
-			return fmt.Errorf("the xarray has more than %d entries: gave up", limit)
+			return Faultf("the xarray has more than %d entries: gave up", limit)
 		}
 		return visit(e)
 	}
