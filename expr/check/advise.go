@@ -17,6 +17,9 @@ func advise(sc *scene, r *Report) {
 	if err != nil {
 		sc.miss("the device's ingress hooks", err)
 	}
+	if r.Drops() && sc.s.K.Image != nil && sc.s.K.Image.Live() {
+		add("see what is dropped from now on, and which frames they are: kinspect explain %s; kinspect drops %s", asked(sc, sc.dev.Name, " --live 10s"), asked(sc, sc.dev.Name, " --frames 3"))
+	}
 	for _, c := range r.Counters {
 		for _, p := range c.Paths {
 			if p.Verdict == RuledOut {
@@ -30,32 +33,41 @@ func advise(sc *scene, r *Report) {
 					hides = " (while it runs, the counter stands still: tcpdump is a taker)"
 				}
 				add("see which frames nobody handles: tcpdump -p -e -n -c 20 -i %s 'not ip and not ip6 and not arp'%s", shell(on), hides)
-				add("then ask for the ethertype that it shows: kinspect handler ETHERTYPE %s", shell(sc.dev.Name)+nsFlag(sc))
+				add("then ask for the ethertype that it shows: kinspect handler ETHERTYPE %s", asked(sc, sc.dev.Name, ""))
 			case "backlog", "flow-limit":
 				add("see which CPU drops: column 2 of /proc/net/softnet_stat; the limit is net.core.netdev_max_backlog (%s now)", text(r.Softnet.MaxBacklog))
 			case "slaves":
 				for _, s := range c.SlaveTotals {
 					if s.Total == nil || *s.Total > 0 {
-						add("what %s counted: kinspect explain %s", s.Device, s.Device+nsFlag(sc))
+						add("what %s counted: kinspect explain %s", s.Device, asked(sc, s.name, ""))
 					}
 				}
 			case "driver":
+				if names, ok := driversOwn(sc); p.Verdict == Fired && ok && len(names) == 0 {
+					continue // ethtool -S was asked
+				}
 				if p.Verdict == Fired || p.Level == CannotTell {
-					add("the driver's counters, on the live host: ip -s -s link show %s; ethtool -S %s", shell(sc.dev.Name), shell(sc.dev.Name))
+					add("the driver's counters, on the live host: ip -s -s link show%s; ethtool -S %s", linkShow(sc.dev.Name), shell(sc.dev.Name))
 				}
 			case "inactive-slave":
 				add("see what the inactive slave gets: tcpdump -p -e -n -c 20 -i %s", shell(sc.dev.Name))
+			case "other-host":
+				add("see whose frames come: tcpdump -p -e -n -c 20 -i %s '%snot ether multicast'", shell(captureDevice(sc)), notTo(sc))
+			case "unknown-vlan":
+				add("see which VLAN ids come: tcpdump -p -e -n -c 20 -i %s vlan", shell(captureDevice(sc)))
 			case "forward":
 				add("compare the MTU of %s with that of the device that sends to it: ip -d link", sc.name())
 			}
 		}
 	}
+	r.Next = append(r.Next, whether(sc, r.Counters)...)
 	switch {
 	case len(taps) > 0 && flush == "" && sc.rxHandler == "":
 		r.Notes = append(r.Notes, fmt.Sprintf("a tap is open now (%s): as long as it is, frames that nothing handles are not counted in rx_dropped of %s", strings.Join(taps, ", "), sc.name()))
 	case len(taps) > 0 && flush != "":
 		r.Notes = append(r.Notes, fmt.Sprintf("a tap is open now (%s); it hides no drops, since %s on %s comes between", strings.Join(taps, ", "), flush, sc.name()))
 	}
+	uncounted(sc, r)
 	r.Next = dedupe(r.Next)
 }
 
@@ -63,7 +75,7 @@ func activeTaps(sc *scene) []string {
 	var out []string
 	for _, h := range sc.handlers {
 		if h.Tap() {
-			out = append(out, h.Label()+owner(h))
+			out = append(out, h.Label()+owner(h)+sc.openedBy(h))
 		}
 	}
 	return out
@@ -84,6 +96,15 @@ func captureDevice(sc *scene) string {
 	return sc.dev.Name
 }
 
+// notTo is a filter of tcpdump that leaves out frames to the device itself, or is empty.
+func notTo(sc *scene) string {
+	mac, err := sc.dev.MAC()
+	if err != nil || mac == "" {
+		return ""
+	}
+	return "not ether dst " + mac + " and "
+}
+
 func nsFlag(sc *scene) string {
 	if sc.dev.NS.Init {
 		return ""
@@ -91,16 +112,26 @@ func nsFlag(sc *scene) string {
 	return fmt.Sprintf(" --netns %d", sc.dev.NS.Inum)
 }
 
-// shell quotes a device's name for a shell, if it needs it.
-func shell(name string) string {
-	name = value.Printable(name)
-	for _, c := range name {
-		if !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-:@+", c) {
-			return "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
-		}
+// asked is a device with flags of kinspect's as they stand on its command line. A name that begins with a dash would be
+// a flag: -- ends those.
+func asked(sc *scene, name, flags string) string {
+	flags = nsFlag(sc) + flags
+	if strings.HasPrefix(name, "-") {
+		return strings.TrimPrefix(flags+" -- "+shell(name), " ")
 	}
-	return name
+	return shell(name) + flags
 }
+
+// linkShow is a device behind ip link show, which takes a word for a flag, too.
+func linkShow(name string) string {
+	if strings.HasPrefix(name, "-") {
+		return " dev " + shell(name)
+	}
+	return " " + shell(name)
+}
+
+// shell quotes a device's name for a shell, if it needs it.
+func shell(name string) string { return value.ShellWord(name) }
 
 func dedupe(in []string) []string {
 	seen := map[string]bool{}

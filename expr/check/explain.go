@@ -2,31 +2,54 @@ package check
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 
 	"kinspect/expr/knet"
 	"kinspect/expr/value"
 )
 
-// ExplainedCounters are the counters that [Explain] explains.
-var ExplainedCounters = []string{"rx_dropped", "rx_nohandler"}
+// ExplainedCounters are the counters that [Explain] explains, as far as the kernel has them.
+var ExplainedCounters = []string{"rx_dropped", "rx_nohandler", "rx_otherhost_dropped", "rx_missed_errors", "tx_dropped"}
+
+// countersOf are those of [ExplainedCounters] that a device has on this kernel.
+func countersOf(s *knet.Stack, d knet.Device) []string {
+	return slices.DeleteFunc(slices.Clone(ExplainedCounters), func(name string) bool { return !s.HasCounter(d, name) })
+}
 
 // Explain says why the drop counters of a device rose, as far as memory tells.
-func Explain(s *knet.Stack, d knet.Device) (*Report, error) {
-	sc, err := look(s, d)
+func Explain(s *knet.Stack, d knet.Device) (*Report, error) { return explain(s, d, &socketOwners{}) }
+
+func explain(s *knet.Stack, d knet.Device, owners *socketOwners) (*Report, error) {
+	// The counters come first. What bounds their paths is read after them, so that on a live kernel the
+	// bounds hold all that the counters have.
+	var totals []*knet.Total
+	var moved []string
+	for _, name := range countersOf(s, d) {
+		t, note, err := steadyTotal(s, d, name)
+		if err != nil {
+			return nil, fmt.Errorf("%s of %s: %w", name, value.Printable(d.Name), err)
+		}
+		if totals = append(totals, t); note != "" {
+			moved = append(moved, note)
+		}
+	}
+	sc, err := look(s, d, owners)
 	if err != nil {
 		return nil, err
 	}
+	sc.readBacklog() // again: what the flow limit dropped is of the first time
 	r := &Report{
 		Device: sc.name(), NetNS: d.NS.String(), Kind: value.Printable(sc.kind),
 		Kernel: s.K.Release(), Source: value.Printable(s.K.Image.Source()),
 		Counters: []Counter{}, Handlers: []HandlerInfo{}, NoHandler: []EthertypeInfo{},
 		Notes: []string{}, Next: []string{}, Missing: []string{}, Path: []string{},
 	}
-	for _, name := range ExplainedCounters {
-		c, err := explainCounter(sc, r, name)
+	r.Notes = append(r.Notes, moved...)
+	for _, t := range totals {
+		c, err := explainCounter(sc, r, t)
 		if err != nil {
-			return nil, fmt.Errorf("%s of %s: %w", name, sc.name(), err)
+			return nil, fmt.Errorf("%s of %s: %w", t.Counter, sc.name(), err)
 		}
 		r.Counters = append(r.Counters, *c)
 	}
@@ -35,7 +58,8 @@ func Explain(s *knet.Stack, d knet.Device) (*Report, error) {
 	if oot, err := s.OutOfTree(); err == nil && oot {
 		r.Notes = append(r.Notes, "a module that is not the kernel's own was loaded (taint O): what it may count in these counters by itself is not known here")
 	}
-	r.Path = picture(sc, r)
+	r.drawing = draw(sc)
+	r.Path = r.drawing.lines(r)
 	advise(sc, r)
 	r.Missing = append(r.Missing, sc.missing...)
 	r.Missing = append(r.Missing, unnamed(s)...)
@@ -55,18 +79,19 @@ func unnamed(s *knet.Stack) []string {
 	return nil
 }
 
-func explainCounter(sc *scene, r *Report, name string) (*Counter, error) {
-	t, err := steadyTotal(sc, r, name)
-	if err != nil {
-		return nil, err
-	}
+// explainCounter judges the paths of a counter: of all that it counted or, in a watch, of the difference.
+func explainCounter(sc *scene, r *Report, t *knet.Total) (*Counter, error) {
+	name := t.Counter
 	c := &Counter{
 		Counter: name, AtLeast: t.AtLeast(), OwnFrom: t.Own.From,
 		Own: known(t.Own), Slaves: known(t.Slaves), Driver: known(t.Driver), KernelTotal: known(t.Kernel),
-		Total: known(t.Sum()), SlaveTotals: []SlaveTotal{},
+		Total: known(t.Sum()), SlaveTotals: []SlaveTotal{}, DriverParts: []CounterPart{}, span: sc.span(),
+	}
+	for _, p := range t.DriverParts {
+		c.DriverParts = append(c.DriverParts, CounterPart{value.Printable(p.From), p.N})
 	}
 	for _, sl := range t.EachSlave {
-		c.SlaveTotals = append(c.SlaveTotals, SlaveTotal{value.Printable(sl.Slave.Device.Name), known(sl.Total)})
+		c.SlaveTotals = append(c.SlaveTotals, SlaveTotal{Device: value.Printable(sl.Slave.Device.Name), Total: known(sl.Total), name: sl.Slave.Device.Name})
 	}
 	if t.Own.Known() {
 		c.Paths = judge(sc, name, t.Own.N)
@@ -75,11 +100,18 @@ func explainCounter(sc *scene, r *Report, name string) (*Counter, error) {
 	}
 	driver := ""
 	if sc.kind != "bond" {
+		var err error
 		if driver, err = sc.s.DriverStatsFunc(sc.dev); err != nil {
 			return nil, err
 		}
 	}
-	inherited(c, sc.kind == "bond", driver)
+	if sc.kind == "bond" {
+		c.Paths = append(c.Paths, slavesPath(c))
+	} else {
+		own := driverPaths(c, sc.kind, driver)
+		nameOwn(sc, own)
+		c.Paths = append(besides(c.Paths, own), own...)
+	}
 	if t.Slaves.Err != nil {
 		r.Notes = append(r.Notes, fmt.Sprintf("%s: the slaves' part is at least %d: %v", name, t.SlavesSaved, t.Slaves.Err))
 	}
@@ -98,22 +130,25 @@ const tries = 5
 
 // steadyTotal reads a total. On a live kernel, where memory and netlink are read
 // one after the other, a counter that moves makes them differ: then it is read
-// again, and what difference stays is told.
-func steadyTotal(sc *scene, r *Report, name string) (*knet.Total, error) {
+// again, and what difference stays is told by a note.
+func steadyTotal(s *knet.Stack, d knet.Device, name string) (*knet.Total, string, error) {
 	var t *knet.Total
 	var err error
 	for range tries {
-		if t, err = sc.s.Total(sc.dev, name); err != nil {
-			return nil, err
+		if t, err = s.Total(d, name); err != nil {
+			return nil, "", err
 		}
 		sum := t.Sum()
 		if !t.Kernel.Known() || !sum.Known() || sum.N == t.Kernel.N {
-			return t, nil
+			return t, "", nil
 		}
 	}
-	r.Notes = append(r.Notes, fmt.Sprintf("%s: memory gives %d and the kernel's netlink %d: the counter moves faster than it can be read, or a part of it is not understood",
-		name, t.Sum().N, t.Kernel.N))
-	return t, nil
+	return t, moving(name, t.Sum().N, t.Kernel.N), nil
+}
+
+// moving is the note of a counter that memory and the kernel tell differently, however often it is read.
+func moving(name string, memory, kernel uint64) string {
+	return fmt.Sprintf("%s: memory gives %d and the kernel's netlink %d: the counter moves faster than it can be read, or a part of it is not understood", name, memory, kernel)
 }
 
 func softnetOf(sc *scene) Softnet {

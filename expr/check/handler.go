@@ -22,6 +22,8 @@ type HandlerReport struct {
 	// goes to another device, of which Then is the answer), "none", or "unknown".
 	Verdict string `json:"verdict"`
 	Taken   bool   `json:"taken"` // something takes the frame: exit code 0
+	// OnSome says that this is so on some devices alone, where no device was asked for.
+	OnSome bool `json:"on_some"`
 	// Entries are the handlers that match, most specific last, as the kernel asks
 	// them.
 	Entries []HandlerInfo `json:"entries"`
@@ -88,7 +90,7 @@ func HandlerAnywhere(s *knet.Stack, e knet.Ethertype, ns knet.NetNS) (*HandlerRe
 		r.Notes = append(r.Notes, some...)
 		r.Verdict, r.Summary = "handled", fmt.Sprintf("%s takes %s on %s", r.funcs(), e, where)
 	case len(some) > 0:
-		r.Verdict, r.Taken = "handled", true
+		r.Verdict, r.Taken, r.OnSome = "handled", true, true
 		r.Summary = fmt.Sprintf("nothing takes %s on %s, but on some: %s", e, where, strings.Join(some, "; "))
 	default:
 		r.Verdict = "none"
@@ -231,7 +233,7 @@ func (r *HandlerReport) funcs() string {
 // the device that it came in by, which count all the way (net/core/dev.c:
 // orig_dev->ptype_specific).
 func handlerOn(s *knet.Stack, e knet.Ethertype, d knet.Device, orig []knet.Handler, hops int) (*HandlerReport, error) {
-	sc, err := look(s, d)
+	sc, err := look(s, d, &socketOwners{})
 	if err != nil {
 		return nil, err
 	}
@@ -268,6 +270,13 @@ func handlerOn(s *knet.Stack, e knet.Ethertype, d knet.Device, orig []knet.Handl
 		return r, throughRxHandler(sc, r, e, hops)
 	}
 	r.conclude(e, sc.name(), sc.name()+"'s rx_dropped", flush == "")
+	if e == knet.EthIPv6 && r.Taken {
+		if text, err := ipv6Off(sc); err != nil {
+			sc.miss("whether IPv6 is on", err)
+		} else if text != "" {
+			r.Notes = append(r.Notes, text)
+		}
+	}
 	if sc.bond != nil && r.RecvProbe != "" && e == knet.EthSlow && s.K.FuncName(sc.bond.RecvProbe) == lacpProbe {
 		r.Verdict, r.Taken, r.Counted = "handled", true, ""
 		r.Summary = fmt.Sprintf("%s's recv_probe %s takes LACP frames on its slaves, before they reach %s; %s", sc.name(), r.RecvProbe, sc.name(), otherSlow(r))

@@ -225,4 +225,4 @@ func (s *source) study(t testing.TB, m *wholedump.Machine) {
 }
 
 // netlinkNumber is one of host.LinkStats in a note.
-var netlinkNumber = regexp.MustCompile(`"[RT]x[A-Za-z]+":([0-9]+)`)
+var netlinkNumber = regexp.MustCompile(`"(?:[RT]x[A-Za-z]+|[rt]x_[a-z_]+)":([0-9]+)`)

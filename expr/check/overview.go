@@ -20,6 +20,7 @@ type Overview struct {
 // ExplainAll explains every device of the given namespaces that shows a drop.
 func ExplainAll(s *knet.Stack, nss []knet.NetNS) (*Overview, error) {
 	o := &Overview{Kernel: s.K.Release(), Source: s.K.Image.Source(), Devices: []*Report{}, Missing: []string{}}
+	owners := &socketOwners{}
 	for _, ns := range nss {
 		devs, err := s.Devices(ns)
 		if err != nil {
@@ -27,7 +28,7 @@ func ExplainAll(s *knet.Stack, nss []knet.NetNS) (*Overview, error) {
 		}
 		for _, d := range devs {
 			o.Seen++
-			r, err := quietOrExplained(s, d)
+			r, err := quietOrExplained(s, d, owners)
 			if err != nil {
 				o.Missing = append(o.Missing, fmt.Sprintf("%s: %v", d.Label(), err))
 				continue
@@ -43,14 +44,14 @@ func ExplainAll(s *knet.Stack, nss []knet.NetNS) (*Overview, error) {
 
 // quietOrExplained explains a device, or returns nil where all its counters are
 // known to be zero, which is cheap to see.
-func quietOrExplained(s *knet.Stack, d knet.Device) (*Report, error) {
-	for _, name := range ExplainedCounters {
+func quietOrExplained(s *knet.Stack, d knet.Device, owners *socketOwners) (*Report, error) {
+	for _, name := range countersOf(s, d) {
 		t, err := s.Total(d, name)
 		if err != nil {
 			return nil, err
 		}
 		if sum := t.Sum(); !sum.Known() || sum.N > 0 {
-			return Explain(s, d)
+			return explain(s, d, owners)
 		}
 	}
 	return nil, nil

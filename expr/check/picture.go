@@ -3,164 +3,135 @@ package check
 import (
 	"fmt"
 	"strings"
-
-	"kinspect/expr/knet"
-	"kinspect/expr/value"
 )
 
-// picture draws the device's receive path as lines of text, from the devices that
-// frames come in by down to the protocol handlers, with the counters on the way.
-func picture(sc *scene, r *Report) []string {
+// lines draws the receive path as text, from the devices that frames come in by down to the protocol handlers,
+// with the counters on the way.
+func (d *drawing) lines(r *Report) []string {
 	var out []string
 	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	indent := ""
-	if sc.bond == nil {
-		for _, l := range below(sc) {
-			add("%s", l)
-			indent = "       "
-		}
-	} else {
-		for _, sl := range sc.bond.Slaves {
-			add("%s%s", value.Printable(sl.Device.Name), slaveState(sc.bond, sl)+slaveCounters(r, sl))
-			handler := "(no rx_handler)"
-			if f, err := sl.Device.RxHandler(); err == nil && f != 0 {
-				handler = sc.s.K.Symbolize(f)
-			}
-			if sc.bond.TypesErr == nil && sl.Inactive {
-				if sc.bond.ModeName() == "balance-alb" {
-					add("  └─ rx_handler %s → %s for unicast frames; the slave is inactive for all others", handler, sc.name())
-					continue
-				}
-				add("  └─ rx_handler %s: the slave is inactive, its frames stop here", handler)
-				continue
-			}
-			probe := ""
-			if sc.bond.RecvProbe != 0 {
-				probe = ", after its recv_probe " + sc.s.K.Symbolize(sc.bond.RecvProbe)
-			}
-			add("  └─ rx_handler %s → %s%s", handler, sc.name(), probe)
+	for _, l := range d.lanes {
+		if l.state == "" {
+			add("%s%s", l.name, l.upward(d.device))
+		} else {
+			add("%s (%s)%s", l.name, l.state, drawnText(r.ofSlave(l.name)))
+			add("  └─ rx_handler %s", l.onward(d.device))
 		}
 		indent = "       "
 	}
+	if d.more > 0 {
+		add("… %d more", d.more)
+	}
 	state := "up"
-	if !sc.running {
+	if !d.up {
 		state = "down"
 	}
-	add("%s%s (%s, %s)%s", indent, sc.name(), describeKind(sc), state, ownCounters(r))
-	if taps := tapNames(sc); taps != "" {
-		add("%s  ├─ taps that see every frame: %s", indent, taps)
+	add("%s%s (%s, %s)%s of its own", indent, d.device, d.what, state, drawnText(r.ownFigures()))
+	if len(d.taps) > 0 {
+		add("%s  ├─ taps that see every frame: %s", indent, strings.Join(d.taps, ", "))
 	}
-	switch {
-	case sc.rxHandler != "":
-		f, _ := sc.dev.RxHandler()
-		to := ""
-		if m, ok, err := sc.s.Master(sc.dev); err == nil && ok {
-			to = " → " + value.Printable(m.Name)
-		}
-		if sc.inactive() {
-			to = ": an inactive slave" + strings.Replace(to, " → ", " of ", 1)
-		}
-		add("%s  ├─ rx_handler %s%s", indent, sc.s.K.Symbolize(f), to)
-	default:
+	if d.rxHandler != "" {
+		add("%s  ├─ rx_handler %s", indent, d.rxHandler)
+	} else {
 		add("%s  ├─ rx_handler: none", indent)
 	}
-	add("%s  ├─ protocol handlers: %s", indent, protocolNames(sc))
+	add("%s  ├─ protocol handlers: %s", indent, d.protocolNames())
 	add("%s  └─ no handler → dropped%s", indent, unhandledCount(r))
 	return out
 }
 
-// below are the devices that this one's frames come from, but for a bond's slaves.
-func below(sc *scene) []string {
-	lower, err := sc.s.Lower(sc.dev)
-	if err != nil {
-		sc.miss("the devices below", err)
-		return nil
+// upward says where the frames of a device below go, or of another way in.
+func (l *lane) upward(device string) string {
+	out := ""
+	if l.how != "" {
+		out = " → " + l.how
 	}
-	var out []string
-	for i, l := range lower {
-		if i == maxDrawn {
-			return append(out, fmt.Sprintf("… %d more", len(lower)-i))
-		}
-		how := "VLAN tag"
-		if sc.kind != "vlan" {
-			how = "rx_handler"
-			if f, err := l.Device.RxHandler(); err == nil && f != 0 {
-				how += " " + sc.s.K.Symbolize(f)
-			}
-		}
-		out = append(out, fmt.Sprintf("%s → %s → %s", value.Printable(l.Device.Name), how, sc.name()))
+	if !l.stops {
+		out += " → " + device
 	}
-	return out
-}
-
-// maxDrawn bounds the devices below that are drawn.
-const maxDrawn = 16
-
-func describeKind(sc *scene) string {
 	switch {
-	case sc.bond != nil && sc.bond.ModeName() != "":
-		return "bond, " + sc.bond.ModeName()
-	case sc.kind != "":
-		return value.Printable(sc.kind)
-	case sc.driver != "":
-		return "driver " + value.Printable(sc.driver)
+	case l.note == "":
+		return out
+	case l.stops:
+		return out + ": " + l.note
+	case l.input:
+		return out + " (" + l.note + ")"
 	}
-	return "device"
+	return out + ", " + l.note
 }
 
-func slaveState(b *knet.Bond, sl knet.Slave) string {
+// onward says where a slave's frames go.
+func (l *lane) onward(bond string) string {
 	switch {
-	case b.TypesErr != nil:
-		return " (slave)"
-	case sl.Inactive:
-		return " (inactive slave)"
+	case l.stops && l.note != "":
+		return l.how + ": " + l.note
+	case l.unicast:
+		return fmt.Sprintf("%s → %s for unicast frames; the slave is inactive for all others", l.how, bond)
+	case l.stops:
+		return l.how + ": the slave is inactive, its frames stop here"
+	case l.probe != "":
+		return fmt.Sprintf("%s → %s, after its recv_probe %s%s", l.how, bond, l.probe, l.doubt())
 	}
-	return " (active slave)"
+	return l.how + " → " + bond + l.doubt()
 }
 
-func slaveCounters(r *Report, sl knet.Slave) string {
+// doubt is what keeps a slave's frames from going on for certain.
+func (l *lane) doubt() string {
+	if l.note == "" {
+		return ""
+	}
+	return ", " + l.note
+}
+
+// drawnCounter is a number in the drawing.
+type drawnCounter struct {
+	counter string
+	n       *uint64
+}
+
+func drawnText(fs []drawnCounter) string {
 	s := ""
-	for _, c := range r.Counters {
-		for _, t := range c.SlaveTotals {
-			if t.Device == value.Printable(sl.Device.Name) {
-				s += fmt.Sprintf("  %s %s", c.Counter, text(t.Total))
-			}
-		}
+	for _, f := range fs {
+		s += fmt.Sprintf("  %s %s", f.counter, text(f.n))
 	}
 	return s
 }
 
-func ownCounters(r *Report) string {
-	s := ""
+// ofSlave are the counters of a bond's slave that the drawing shows.
+func (r *Report) ofSlave(name string) []drawnCounter {
+	var out []drawnCounter
 	for _, c := range r.Counters {
-		s += fmt.Sprintf("  %s %s", c.Counter, text(c.Own))
-	}
-	return s + " of its own"
-}
-
-func tapNames(sc *scene) string {
-	var names []string
-	for _, h := range sc.handlers {
-		if h.Tap() {
-			names = append(names, h.Label()+owner(h))
+		for _, t := range c.SlaveTotals {
+			if t.Device == name && c.drawn(t.Total) {
+				out = append(out, drawnCounter{c.Counter, t.Total})
+			}
 		}
 	}
-	return strings.Join(names, ", ")
+	return out
 }
 
-func owner(h knet.Handler) string {
-	if h.NetNS.Value.Valid() {
-		return " (packet socket of " + h.NetNS.String() + ")"
-	}
-	return ""
-}
-
-func protocolNames(sc *scene) string {
-	var names []string
-	for _, h := range sc.handlers {
-		if !h.Tap() {
-			names = append(names, fmt.Sprintf("0x%04x %s%s", uint16(h.Type), h.Label(), owner(h)))
+// ownFigures are the device's own that it shows.
+func (r *Report) ownFigures() []drawnCounter {
+	var out []drawnCounter
+	for _, c := range r.Counters {
+		if c.drawn(c.Own) {
+			out = append(out, drawnCounter{c.Counter, c.Own})
 		}
+	}
+	return out
+}
+
+// drawn reports whether a counter stands in the picture with that number: those of the path that is drawn, and
+// others that are not 0.
+func (c *Counter) drawn(n *uint64) bool {
+	return c.Counter == "rx_dropped" || c.Counter == "rx_nohandler" || n != nil && *n > 0
+}
+
+func (d *drawing) protocolNames() string {
+	names := make([]string, len(d.protocols))
+	for i, p := range d.protocols {
+		names[i] = p.ethertype + " " + p.label
 	}
 	if len(names) == 0 {
 		return "none"

@@ -43,20 +43,24 @@ type Report struct {
 	Next      []string        `json:"next"`
 	// Missing says what could not be read; the answer is then one in part.
 	Missing []string `json:"missing"`
+
+	drawing *drawing // what Path is made of
 }
 
 // Counter is one counter of the device and what made it up.
 type Counter struct {
-	Counter     string       `json:"counter"`
-	Total       *uint64      `json:"total"`        // as `ip -s link` shows it; null where a part is not known
-	AtLeast     uint64       `json:"at_least"`     // what is certain of the total
-	Own         *uint64      `json:"own"`          // the core's own counter of this device
-	Slaves      *uint64      `json:"slaves"`       // what a bond's slaves brought; 0 for other devices
-	Driver      *uint64      `json:"driver"`       // the driver's part
-	KernelTotal *uint64      `json:"kernel_total"` // what netlink says; null on a dump
-	OwnFrom     string       `json:"own_from"`     // how own was read
-	SlaveTotals []SlaveTotal `json:"slave_totals"`
-	Paths       []PathResult `json:"paths"`
+	Counter     string        `json:"counter"`
+	Total       *uint64       `json:"total"`        // as `ip -s link` shows it; null where a part is not known
+	AtLeast     uint64        `json:"at_least"`     // what is certain of the total
+	Own         *uint64       `json:"own"`          // the core's own counter of this device
+	Slaves      *uint64       `json:"slaves"`       // what a bond's slaves brought; 0 for other devices
+	Driver      *uint64       `json:"driver"`       // the driver's part
+	KernelTotal *uint64       `json:"kernel_total"` // what netlink says; null on a dump
+	DriverParts []CounterPart `json:"driver_parts"` // the numbers of the kernel that make up the driver's part
+	OwnFrom     string        `json:"own_from"`     // how own was read
+	SlaveTotals []SlaveTotal  `json:"slave_totals"`
+	Paths       []PathResult  `json:"paths"`
+	span        string        // of a difference: " during the watch"
 }
 
 // SlaveTotal is a slave's own total of the counter, now: its part in the bond's
@@ -64,6 +68,8 @@ type Counter struct {
 type SlaveTotal struct {
 	Device string  `json:"device"`
 	Total  *uint64 `json:"total"`
+
+	name string // as the kernel has it
 }
 
 // PathResult is the verdict on one path.
@@ -76,8 +82,12 @@ type PathResult struct {
 	Count     *uint64  `json:"count"` // exact, or null
 	Min       uint64   `json:"min"`   // at least this many frames
 	Max       *uint64  `json:"max"`   // at most this many; null where nothing bounds it
-	Now       bool     `json:"now"`   // ruled out by how the host is set up now
+	Now       bool     `json:"now"`   // the verdict holds as the host is set up now: it, or what rules others out
 	Evidence  []string `json:"evidence"`
+	// DropReason is what this kernel's tracepoints and drop monitor call it, SKB_DROP_REASON_…, several joined by
+	// " or "; "" where it gives none.
+	DropReason string `json:"drop_reason"`
+	Do         string `json:"do"` // what to do about it, in short
 }
 
 // Softnet is the backlog of the CPUs.
@@ -132,6 +142,17 @@ func (r *Report) Drops() bool {
 		}
 	}
 	return false
+}
+
+// sure is how sure a verdict is, in words. What the present set-up alone tells is never called proved.
+func (p *PathResult) sure() string {
+	switch {
+	case p.Now && p.Level == Proved:
+		return "as set up now"
+	case p.Now:
+		return string(p.Level) + ", as set up now"
+	}
+	return string(p.Level)
 }
 
 func num(n uint64) *uint64 { return &n }

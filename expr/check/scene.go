@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 
 	"kinspect/expr/knet"
 	"kinspect/expr/value"
@@ -20,15 +21,20 @@ type scene struct {
 	slaveOf   *knet.Bond // the device is in a bond
 	softnet   []knet.Softnet
 	dropped   uint64 // over all CPUs' backlogs
+	limited   uint64 // of those, for the flow limit: read before dropped was
+	onTheWay  uint64 // frames of which a dump may have one counter and not the other
 	handlers  []knet.Handler
-	missing   []string // what the answer lacks for it
-	notes     []string // what could not be seen, and leaves the answer whole
+	owners    *socketOwners
+	counted   map[string]reading // see [scene.count]
+	watched   *watched           // nil but in a watch
+	missing   []string           // what the answer lacks for it
+	notes     []string           // what could not be seen, and leaves the answer whole
 }
 
 // look reads the surroundings. What cannot be read is noted as missing, and the
 // judges that need it cannot tell.
-func look(s *knet.Stack, d knet.Device) (*scene, error) {
-	sc := &scene{s: s, dev: d}
+func look(s *knet.Stack, d knet.Device, owners *socketOwners) (*scene, error) {
+	sc := &scene{s: s, dev: d, owners: owners}
 	var err error
 	if sc.kind, err = d.Kind(); err != nil {
 		return nil, err
@@ -58,17 +64,38 @@ func look(s *knet.Stack, d knet.Device) (*scene, error) {
 	if sc.driver, err = s.Driver(d); err != nil {
 		sc.miss("the device's driver", err)
 	}
-	if sc.softnet, err = s.Softnets(); err != nil {
-		sc.softnet = nil
-		sc.miss("the softnet backlog", err)
-	}
-	for _, c := range sc.softnet {
-		sc.dropped += c.Dropped
-	}
+	sc.readBacklog()
+	sc.onTheWay = uint64(s.Handling())
 	if sc.handlers, err = s.Handlers(d); err != nil {
 		sc.miss("the protocol handlers", err)
 	}
 	return sc, nil
+}
+
+// readBacklog reads the CPUs' backlog counters. They bound a device's counter only if they are read after it: live,
+// all of them move. The flow limit's part, which is taken off, has to be the older one.
+func (sc *scene) readBacklog() {
+	sc.dropped, sc.limited = 0, 0
+	for _, c := range sc.softnet {
+		sc.limited += c.FlowLimit
+	}
+	list, err := sc.s.Softnets()
+	if err != nil {
+		sc.softnet = nil
+		if text := fmt.Sprintf("the softnet backlog could not be read: %v", err); !slices.Contains(sc.missing, text) {
+			sc.missing = append(sc.missing, text)
+		}
+		return
+	}
+	sc.softnet = list
+	for _, c := range list {
+		sc.dropped += c.Dropped
+	}
+}
+
+// hasUppers reports whether macvlans or ipvlans are on top of the device.
+func (sc *scene) hasUppers() bool {
+	return sc.rxHandler == "macvlan_handle_frame" || sc.rxHandler == "ipvlan_handle_frame"
 }
 
 func (sc *scene) miss(what string, err error) {

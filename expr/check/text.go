@@ -11,11 +11,27 @@ func (r *Report) Text() string {
 	w := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	w("%s in %s, kernel %s (%s)", r.Device, r.NetNS, r.Kernel, r.Source)
 	w("")
-	for _, c := range r.Counters {
+	var zeros []string
+	said := 0
+	for i, c := range r.Counters {
+		if c.quiet() && i > 0 { // rx_dropped has its line
+			zeros = append(zeros, c.Counter)
+			if c.KernelTotal != nil && *c.KernelTotal == 0 {
+				said++
+			}
+			continue
+		}
 		w("%s", c.headline())
 		for _, v := range c.verdicts(r.Device) {
 			w("  %s", v)
 		}
+	}
+	if len(zeros) > 0 {
+		says := ""
+		if said == len(zeros) {
+			says = "   (the kernel's netlink says so too)"
+		}
+		w("0: %s%s", strings.Join(zeros, ", "), says)
 	}
 	w("")
 	w("how a frame gets here:")
@@ -23,7 +39,7 @@ func (r *Report) Text() string {
 		w("  %s", l)
 	}
 	for _, c := range r.Counters {
-		if c.Own == nil || *c.Own == 0 && c.AtLeast == 0 && c.Total != nil {
+		if c.Own == nil || c.quiet() {
 			continue
 		}
 		c.pathText(w)
@@ -35,20 +51,30 @@ func (r *Report) Text() string {
 		w("ethertypes without a handler on %s (candidates; memory does not record which were dropped):", r.Device)
 		w("%s", wrap(r.candidates(), "  ", 96))
 	}
-	section := func(title string, lines []string) {
-		if len(lines) == 0 {
-			return
-		}
-		w("")
-		w("%s", title)
-		for _, l := range lines {
-			w("  %s", l)
-		}
-	}
-	section("note:", r.Notes)
-	section("what could not be seen:", r.Missing)
-	section("next:", r.Next)
+	section(w, "note:", r.Notes)
+	section(w, unseen, r.Missing)
+	section(w, "next:", r.Next)
 	return b.String()
+}
+
+// unseen is the title of what an answer lacks.
+const unseen = "what could not be seen:"
+
+// section prints lines under a title, where there are any.
+func section(w func(string, ...any), title string, lines []string) {
+	if len(lines) == 0 {
+		return
+	}
+	w("")
+	w("%s", title)
+	for _, l := range lines {
+		w("  %s", l)
+	}
+}
+
+// quiet reports whether the counter is known to be 0, and the kernel says nothing else.
+func (c *Counter) quiet() bool {
+	return c.AtLeast == 0 && c.Total != nil && (c.KernelTotal == nil || *c.KernelTotal == 0)
 }
 
 // headline is "rx_dropped 53 = 48 counted on bond0 itself + 5 from its slaves".
@@ -88,7 +114,7 @@ func (c *Counter) verdicts(dev string) []string {
 	for _, p := range c.Paths {
 		switch p.Verdict {
 		case Fired:
-			out = append(out, fmt.Sprintf("%s: %s - %s (%s)", amount(p), p.ID, p.Condition, p.Level))
+			out = append(out, fmt.Sprintf("%s: %s - %s (%s)", amount(p), p.ID, p.Condition, p.sure()))
 		case Possible:
 			open = append(open, p.ID)
 		}
@@ -112,21 +138,40 @@ func (c *Counter) pathText(w func(string, ...any)) {
 				continue
 			}
 			w("  %s: %s", p.ID, p.verdictText())
-			w("      %s: %s", p.Function, p.Condition)
+			w("      %s", strings.TrimPrefix(p.where()+": "+p.Condition, ": "))
 			for _, e := range p.Evidence {
 				w("      %s", e)
 			}
-		}
-	}
-	for _, p := range c.Paths {
-		if p.Verdict == RuledOut {
-			now := ""
-			if p.Now {
-				now = " (as set up now)"
+			if p.Do != "" {
+				w("      do: %s", p.Do)
 			}
-			w("  %s: %s, %s%s: %s", p.ID, p.Verdict, p.Level, now, strings.Join(p.Evidence, "; "))
 		}
 	}
+	var untaken []string
+	for _, p := range c.Paths {
+		if p.Verdict == RuledOut && c.Own != nil && *c.Own == 0 && !c.inherits(p.ID) {
+			untaken = append(untaken, p.ID)
+			continue
+		}
+		if p.Verdict == RuledOut {
+			w("  %s: %s, %s: %s", p.ID, p.Verdict, p.sure(), strings.Join(p.Evidence, "; "))
+		}
+	}
+	if len(untaken) > 0 {
+		w("  ruled out, proved, as the core counted 0 frames of it on this device:")
+		w("%s", wrap(untaken, "    ", 96))
+	}
+}
+
+// inherits reports whether a path is of what others than the core counted.
+func (c *Counter) inherits(id string) bool { return id == "slaves" || id == "driver" }
+
+// where is the function, with the drop reason that it gives.
+func (p *PathResult) where() string {
+	if p.DropReason == "" {
+		return p.Function
+	}
+	return p.Function + " [" + shortReason(p.DropReason) + "]"
 }
 
 func (p *PathResult) verdictText() string {
@@ -137,7 +182,7 @@ func (p *PathResult) verdictText() string {
 	case p.Max != nil:
 		s += fmt.Sprintf(", at most %d times", *p.Max)
 	}
-	return s + ", " + string(p.Level)
+	return s + ", " + p.sure()
 }
 
 func (s Softnet) line() string {
@@ -205,7 +250,7 @@ func (c *Counter) short() string {
 	for _, p := range c.Paths {
 		switch p.Verdict {
 		case Fired:
-			fired = append(fired, fmt.Sprintf("%s %s (%s)", p.ID, amount(p), p.Level))
+			fired = append(fired, fmt.Sprintf("%s %s (%s)", p.ID, amount(p), p.sure()))
 		case Possible:
 			open = append(open, p.ID)
 		}
@@ -221,7 +266,7 @@ func (o *Overview) Text() string {
 	var b strings.Builder
 	w := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	if len(o.Devices) == 0 {
-		w("no drops: rx_dropped and rx_nohandler are 0 on all %d devices", o.Seen)
+		w("no drops: %s are 0 on all %d devices", strings.Join(ExplainedCounters, ", "), o.Seen)
 	}
 	width := 0
 	label := func(r *Report) string { return r.Device + " (" + r.NetNS + ")" }

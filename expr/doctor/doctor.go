@@ -69,7 +69,7 @@ func (r *Report) notFound(k *value.Kernel, item string, err error) {
 // fallbacks say what can be done without.
 var fallbacks = map[string]string{
 	"symbols":     "give a System.map or a saved /proc/kallsyms with --symbols; without symbols, mem(ADDRESS, LENGTH) reads memory, and with --btf cast('TYPE *', ADDRESS) gives it a type",
-	"types (BTF)": "give types with --btf; without, mem(ADDRESS, LENGTH) reads memory",
+	"types (BTF)": "give types with --vmlinux or --btf; without, mem(ADDRESS, LENGTH) reads memory",
 }
 
 // NotOpened reports on a kernel that could not be opened.
@@ -79,14 +79,15 @@ func NotOpened(source string, err error) *Report {
 	return r
 }
 
-// Examine reports on an opened kernel.
-func Examine(s *knet.Stack) *Report {
+// Examine reports on an opened kernel. instead tells why the running kernel is not read from /proc/kcore where it could not be;
+// else it is nil.
+func Examine(s *knet.Stack, instead *kmem.HostError) *Report {
 	k := s.K
 	r := &Report{Source: value.Printable(k.Image.Source()), Kernel: k.Release(), Status: OK, Items: []Item{}}
 	if lacks := k.Image.Lacks(); len(lacks) > 0 {
 		r.add("memory", Limited, "give all of the dump, if there is more; answers that need what is missing say so", "%s opens, but %s", r.Source, value.Printable(strings.Join(lacks, "; ")))
 	} else {
-		r.add("memory", OK, "", "%s opens", r.Source)
+		r.add("memory", OK, "", "%s opens%s", r.Source, insteadOf(instead))
 	}
 	r.snapshot(k.Image.Snapshot())
 	r.vmcoreinfo(k)
@@ -106,6 +107,14 @@ func Examine(s *knet.Stack) *Report {
 	r.moduleTypes(k)
 	r.network(s)
 	return r
+}
+
+// insteadOf says why the running kernel is read as it is.
+func insteadOf(e *kmem.HostError) string {
+	if e == nil {
+		return ""
+	}
+	return "; " + e.What + ": " + e.Why
 }
 
 // snapshot tells what a snapshot is of; nil is another file, or the running kernel.
@@ -137,7 +146,7 @@ func (r *Report) vmcoreinfo(k *value.Kernel) {
 	case k.Image.Found() != "":
 		r.add("VMCOREINFO", Limited, "", "%s", value.Printable(k.Image.Found()))
 	case info == nil && k.Image.Live():
-		r.add("VMCOREINFO", Limited, "", "the kernel does not give it in /proc/kcore (before 4.19)")
+		r.add("VMCOREINFO", Limited, "", "%s does not give it (/proc/kcore does since 4.19)", r.Source)
 	case info == nil:
 		r.add("VMCOREINFO", Missing, "take dumps with QEMU's vmcoreinfo device, or with kexec", "the dump does not have it: the page tables cannot be found")
 	default:
@@ -210,7 +219,7 @@ func (r *Report) moduleTypes(k *value.Kernel) {
 		if len(without) > most {
 			names += ", …"
 		}
-		r.add("types of modules", Limited, "a kernel built with CONFIG_DEBUG_INFO_BTF_MODULES has them", "%d of %d modules have none, so their own data cannot be seen: %s", len(without), len(mods), names)
+		r.add("types of modules", Limited, "a kernel built with CONFIG_DEBUG_INFO_BTF_MODULES has them, and --vmlinux takes them from files with debug information", "%d of %d modules have none, so their own data cannot be seen: %s", len(without), len(mods), names)
 	}
 }
 

@@ -12,10 +12,10 @@ import "errors"
 // snapshot did not record it.
 var ErrUnknown = errors.New("not known from a dump")
 
-// LinkStats are a device's totals as `ip -s -s link` shows them (struct
-// rtnl_link_stats64, include/uapi/linux/if_link.h), in frames.
-type LinkStats struct {
-	RxDropped, TxDropped, RxMissed, RxNoHandler, RxOtherHostDropped uint64
+// EthtoolStat is a counter that a driver has under a name of its own.
+type EthtoolStat struct {
+	Name  string `json:"name"`
+	Value uint64 `json:"value"`
 }
 
 // Facts is what a host, or a snapshot of one, knows besides memory.
@@ -23,6 +23,9 @@ type Facts interface {
 	// LinkStats asks for the totals of a device in the network namespace with
 	// that inode number.
 	LinkStats(netns uint64, ifindex int) (LinkStats, error)
+	// EthtoolStats asks the driver of a device for the counters that `ethtool -S`
+	// shows; none where it has none.
+	EthtoolStats(netns uint64, device string) ([]EthtoolStat, error)
 	// SelfNetNS is the inode number of the caller's network namespace.
 	SelfNetNS() (uint64, error)
 	// NamedNetNS maps names, as `ip netns` lists them, to inode numbers.
@@ -34,7 +37,10 @@ type Facts interface {
 // None is the facts of a dump: all unknown.
 type None struct{}
 
-func (None) LinkStats(uint64, int) (LinkStats, error) { return LinkStats{}, ErrUnknown }
-func (None) SelfNetNS() (uint64, error)               { return 0, ErrUnknown }
-func (None) NamedNetNS() (map[string]uint64, error)   { return nil, ErrUnknown }
-func (None) PIDNetNS(int) (uint64, error)             { return 0, ErrUnknown }
+func (None) LinkStats(uint64, int) (LinkStats, error) { return nil, ErrUnknown }
+func (None) EthtoolStats(uint64, string) ([]EthtoolStat, error) {
+	return nil, ErrUnknown
+}
+func (None) SelfNetNS() (uint64, error)             { return 0, ErrUnknown }
+func (None) NamedNetNS() (map[string]uint64, error) { return nil, ErrUnknown }
+func (None) PIDNetNS(int) (uint64, error)           { return 0, ErrUnknown }

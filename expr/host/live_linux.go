@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"kinspect/kmem/privilege"
 )
 
 // Live is the facts of the running host.
@@ -39,8 +41,11 @@ func inodeOf(path string) (uint64, error) {
 func (*Live) SelfNetNS() (uint64, error) { return inodeOf("/proc/self/ns/net") }
 
 // PIDNetNS implements [Facts].
-func (*Live) PIDNetNS(pid int) (uint64, error) {
-	return inodeOf(filepath.Join("/proc", strconv.Itoa(pid), "ns/net"))
+func (*Live) PIDNetNS(pid int) (inum uint64, err error) {
+	privilege.With(privilege.Of(privilege.SysPtrace), func() {
+		inum, err = inodeOf(filepath.Join("/proc", strconv.Itoa(pid), "ns/net"))
+	})
+	return inum, err
 }
 
 // NamedNetNS implements [Facts].
@@ -69,11 +74,11 @@ func (l *Live) LinkStats(netns uint64, ifindex int) (LinkStats, error) {
 	s, ok := l.sockets[netns]
 	if !ok {
 		s = &netlinkSocket{}
-		s.fd, s.err = openNetlink(netns)
+		s.fd, s.err = openSocket(netns, rawNetlink)
 		l.sockets[netns] = s
 	}
 	if s.err != nil {
-		return LinkStats{}, s.err
+		return nil, s.err
 	}
 	return s.linkStats(ifindex)
 }
@@ -96,23 +101,23 @@ type netlinkSocket struct {
 	seq uint32
 }
 
-// openNetlink opens a route netlink socket in a network namespace. A socket stays
-// in the namespace that it was opened in, so one thread enters it, opens the
-// socket, and ends.
-func openNetlink(netns uint64) (int, error) {
+// openSocket opens a socket in a network namespace. A socket stays in the namespace that it was opened in, so
+// one thread enters it, opens the socket, and ends.
+func openSocket(netns uint64, open func() (int, error)) (int, error) {
 	self, err := inodeOf("/proc/self/ns/net")
 	if err != nil {
 		return -1, err
 	}
 	if self == netns {
-		return rawNetlink()
+		return open()
 	}
-	path, err := findNetNS(netns)
+	var path string
+	privilege.With(privilege.Of(privilege.SysPtrace), func() { path, err = findNetNS(netns) })
 	if err != nil {
 		return -1, err
 	}
 	done := make(chan opened)
-	go openIn(path, done)
+	go openIn(path, open, done)
 	r := <-done
 	return r.fd, r.err
 }
@@ -123,32 +128,47 @@ type opened struct {
 	err error
 }
 
-// openIn opens a route netlink socket in the namespace that a file stands for. It
+// openIn opens a socket in the namespace that a file stands for. It
 // runs on a thread of its own: the runtime ends a thread with its goroutine where
 // that never unlocks it. The main thread it cannot end, and its namespace is that
 // of the whole process in /proc/self, so that one is left alone.
-func openIn(path string, done chan<- opened) {
+func openIn(path string, open func() (int, error), done chan<- opened) {
 	runtime.LockOSThread()
 	if unix.Gettid() == unix.Getpid() {
 		inner := make(chan opened)
-		go openIn(path, inner) // on another thread, while this one is held
+		go openIn(path, open, inner) // on another thread, while this one is held
 		r := <-inner
 		runtime.UnlockOSThread()
 		done <- r
 		return
 	}
+	var entered error
+	privilege.With(privilege.Of(privilege.SysAdmin, privilege.SysPtrace), func() { entered = enter(path) })
+	if entered != nil {
+		done <- opened{-1, entered}
+		return
+	}
+	fd, err := open()
+	done <- opened{fd, err}
+}
+
+// enter moves the thread into a network namespace, which takes CAP_SYS_ADMIN; that of a process of somebody else, or with
+// other capabilities, also takes CAP_SYS_PTRACE.
+func enter(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
-		done <- opened{-1, err}
-		return
+		return err
 	}
 	defer f.Close()
-	if err := unix.Setns(int(f.Fd()), unix.CLONE_NEWNET); err != nil {
-		done <- opened{-1, fmt.Errorf("entering the network namespace %s to ask its netlink: %w", path, err)}
-		return
+	err = unix.Setns(int(f.Fd()), unix.CLONE_NEWNET)
+	if errors.Is(err, unix.EPERM) {
+		why, _ := privilege.AtStart().Why(privilege.Of(privilege.SysAdmin))
+		return fmt.Errorf("entering the network namespace %s to ask it: %w: %s", path, err, why)
 	}
-	fd, err := rawNetlink()
-	done <- opened{fd, err}
+	if err != nil {
+		return fmt.Errorf("entering the network namespace %s to ask it: %w", path, err)
+	}
+	return nil
 }
 
 func rawNetlink() (int, error) {
@@ -175,20 +195,12 @@ func findNetNS(netns uint64) (string, error) {
 			}
 		}
 	}
-	return "", fmt.Errorf("the network namespace %d cannot be asked by netlink: it has neither a name in %s nor a process", netns, namedDir)
+	return "", fmt.Errorf("the network namespace %d cannot be asked: it has neither a name in %s nor a process", netns, namedDir)
 }
 
 // Layout of the messages: include/uapi/linux/netlink.h, rtnetlink.h, if_link.h; in
 // host byte order, which is little-endian on x86-64.
-const (
-	iflaStats64 = 23
-	// indices of u64 fields of struct rtnl_link_stats64
-	statRxDropped       = 6
-	statTxDropped       = 7
-	statRxMissed        = 15
-	statRxNoHandler     = 23
-	statRxOtherHostDrop = 24
-)
+const iflaStats64 = 23
 
 func (s *netlinkSocket) linkStats(ifindex int) (LinkStats, error) {
 	s.seq++
@@ -199,17 +211,17 @@ func (s *netlinkSocket) linkStats(ifindex int) (LinkStats, error) {
 	binary.NativeEndian.PutUint32(req[8:], s.seq)
 	binary.NativeEndian.PutUint32(req[syscall.NLMSG_HDRLEN+4:], uint32(ifindex))
 	if err := syscall.Sendto(s.fd, req, 0, &syscall.SockaddrNetlink{Family: syscall.AF_NETLINK}); err != nil {
-		return LinkStats{}, fmt.Errorf("asking netlink: %w", err)
+		return nil, fmt.Errorf("asking netlink: %w", err)
 	}
 	buf := make([]byte, 64<<10)
 	for range 16 { // answers to questions that timed out come first
 		n, _, err := syscall.Recvfrom(s.fd, buf, 0)
 		if err != nil {
-			return LinkStats{}, fmt.Errorf("asking netlink: %w", err)
+			return nil, fmt.Errorf("asking netlink: %w", err)
 		}
 		msgs, err := syscall.ParseNetlinkMessage(buf[:n])
 		if err != nil {
-			return LinkStats{}, fmt.Errorf("asking netlink: %w", err)
+			return nil, fmt.Errorf("asking netlink: %w", err)
 		}
 		for i := range msgs {
 			if msgs[i].Header.Seq == s.seq {
@@ -217,38 +229,36 @@ func (s *netlinkSocket) linkStats(ifindex int) (LinkStats, error) {
 			}
 		}
 	}
-	return LinkStats{}, errors.New("asking netlink: no answer")
+	return nil, errors.New("asking netlink: no answer")
 }
 
 func parseLink(m *syscall.NetlinkMessage) (LinkStats, error) {
 	if m.Header.Type == syscall.NLMSG_ERROR {
 		if len(m.Data) >= 4 {
 			if errno := -int32(binary.NativeEndian.Uint32(m.Data)); errno > 0 {
-				return LinkStats{}, fmt.Errorf("asking netlink: %w", syscall.Errno(errno))
+				return nil, fmt.Errorf("asking netlink: %w", syscall.Errno(errno))
 			}
 		}
-		return LinkStats{}, errors.New("asking netlink: refused")
+		return nil, errors.New("asking netlink: refused")
 	}
 	attrs, err := syscall.ParseNetlinkRouteAttr(m)
 	if err != nil {
-		return LinkStats{}, fmt.Errorf("asking netlink: %w", err)
+		return nil, fmt.Errorf("asking netlink: %w", err)
 	}
 	for _, a := range attrs {
 		if a.Attr.Type&^uint16(syscall.NLA_F_NESTED) != iflaStats64 {
 			continue
 		}
-		field := func(i int) uint64 {
+		stats := LinkStats{}
+		for i, name := range LinkFields {
 			if 8*i+8 > len(a.Value) {
-				return 0 // an older kernel, which does not count it
+				break // an older kernel, which does not count the rest
 			}
-			return binary.NativeEndian.Uint64(a.Value[8*i:])
+			stats[name] = binary.NativeEndian.Uint64(a.Value[8*i:])
 		}
-		return LinkStats{
-			RxDropped: field(statRxDropped), TxDropped: field(statTxDropped), RxMissed: field(statRxMissed),
-			RxNoHandler: field(statRxNoHandler), RxOtherHostDropped: field(statRxOtherHostDrop),
-		}, nil
+		return stats, nil
 	}
-	return LinkStats{}, errors.New("netlink's answer has no statistics")
+	return nil, errors.New("netlink's answer has no statistics")
 }
 
 // Capability reports whether the process has a capability in its effective set,

@@ -71,7 +71,7 @@ func openOnMainThread() {
 		return
 	}
 	done := make(chan opened, 1)
-	openIn(path, done)
+	openIn(path, rawNetlink, done)
 	o := <-done
 	if r.err = o.err; r.err != nil {
 		return

@@ -18,6 +18,8 @@ type recording struct {
 	Named map[string]uint64 `json:"named_netns,omitempty"`
 	PIDs  map[string]uint64 `json:"pid_netns,omitempty"`
 	Links links             `json:"links,omitempty"` // by "NETNS/IFINDEX"
+	// Ethtool is what drivers said of their devices, by "NETNS/NAME".
+	Ethtool map[string]*ethtoolRecord `json:"ethtool,omitempty"`
 }
 
 // links are records of devices. A device that comes twice, or without one of its numbers, was
@@ -47,25 +49,53 @@ func (l *links) UnmarshalJSON(data []byte) error {
 		if _, twice := (*l)[name]; twice {
 			return fmt.Errorf("device %q comes twice", name)
 		}
-		rec := &LinkRecord{Err: raw.Err}
-		for field, to := range map[string]*uint64{
-			"RxDropped": &rec.Stats.RxDropped, "TxDropped": &rec.Stats.TxDropped, "RxMissed": &rec.Stats.RxMissed,
-			"RxNoHandler": &rec.Stats.RxNoHandler, "RxOtherHostDropped": &rec.Stats.RxOtherHostDropped,
-		} {
-			n, ok := raw.Stats[field]
-			if !ok {
-				return fmt.Errorf("device %q has no %s", name, field)
-			}
-			*to = n
+		stats, err := recordedStats(raw.Stats, raw.Err != "")
+		if err != nil {
+			return fmt.Errorf("device %q has %w", name, err)
 		}
-		(*l)[name] = rec
+		(*l)[name] = &LinkRecord{Stats: stats, Err: raw.Err}
 	}
 	return nil
 }
 
+// oldFields are the names that snapshots had for the fields at first, five of them alone.
+var oldFields = map[string]string{
+	"RxDropped": "rx_dropped", "TxDropped": "tx_dropped", "RxMissed": "rx_missed_errors",
+	"RxNoHandler": "rx_nohandler", "RxOtherHostDropped": "rx_otherhost_dropped",
+}
+
+// recordedStats takes the fields of either kind of snapshot. All have to be there but
+// rx_otherhost_dropped, which older kernels do not have; where netlink failed there may be none.
+func recordedStats(raw map[string]uint64, failed bool) (LinkStats, error) {
+	if len(raw) == 0 && failed {
+		return nil, nil
+	}
+	stats := LinkStats{}
+	if _, old := raw["RxDropped"]; !old {
+		for i, field := range LinkFields {
+			n, ok := raw[field]
+			if !ok && i < len(LinkFields)-1 {
+				return nil, fmt.Errorf("no %s", field)
+			}
+			if ok {
+				stats[field] = n
+			}
+		}
+		return stats, nil
+	}
+	for field, name := range oldFields {
+		n, ok := raw[field]
+		if !ok {
+			return nil, fmt.Errorf("no %s", field)
+		}
+		stats[name] = n
+	}
+	return stats, nil
+}
+
 // LinkRecord is what netlink said of one device: its statistics, or why not.
 type LinkRecord struct {
-	Stats LinkStats `json:"stats"`
+	Stats LinkStats `json:"stats,omitempty"`
 	Err   string    `json:"err,omitempty"`
 }
 
@@ -80,7 +110,7 @@ type Recorder struct {
 
 // NewRecorder records what is asked of from.
 func NewRecorder(from Facts) *Recorder {
-	return &Recorder{from: from, rec: recording{PIDs: map[string]uint64{}, Links: map[string]*LinkRecord{}}}
+	return &Recorder{from: from, rec: recording{PIDs: map[string]uint64{}, Links: map[string]*LinkRecord{}, Ethtool: map[string]*ethtoolRecord{}}}
 }
 
 // LinkStats implements [Facts]. The last answer is the one that stays.
@@ -94,6 +124,27 @@ func (r *Recorder) LinkStats(netns uint64, ifindex int) (LinkStats, error) {
 	}
 	r.rec.Links[linkKey(netns, ifindex)] = rec
 	return s, err
+}
+
+// ethtoolRecord is what a driver said of its device, or why it did not.
+type ethtoolRecord struct {
+	Stats []EthtoolStat `json:"stats"`
+	Err   string        `json:"err,omitempty"`
+}
+
+func ethtoolKey(netns uint64, device string) string { return fmt.Sprintf("%d/%s", netns, device) }
+
+// EthtoolStats implements [Facts].
+func (r *Recorder) EthtoolStats(netns uint64, device string) ([]EthtoolStat, error) {
+	stats, err := r.from.EthtoolStats(netns, device)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	rec := &ethtoolRecord{Stats: stats}
+	if err != nil {
+		rec.Err = err.Error()
+	}
+	r.rec.Ethtool[ethtoolKey(netns, device)] = rec
+	return stats, err
 }
 
 // SelfNetNS implements [Facts].
@@ -153,11 +204,23 @@ func (r *Recorded) LinkStats(netns uint64, ifindex int) (LinkStats, error) {
 	l := r.rec.Links[linkKey(netns, ifindex)]
 	switch {
 	case l == nil:
-		return LinkStats{}, ErrUnknown
+		return nil, ErrUnknown
 	case l.Err != "":
-		return LinkStats{}, fmt.Errorf("when the snapshot was taken: %s", strconv.Quote(l.Err))
+		return nil, fmt.Errorf("when the snapshot was taken: %s", strconv.Quote(l.Err))
 	}
 	return l.Stats, nil
+}
+
+// EthtoolStats implements [Facts].
+func (r *Recorded) EthtoolStats(netns uint64, device string) ([]EthtoolStat, error) {
+	e := r.rec.Ethtool[ethtoolKey(netns, device)]
+	switch {
+	case e == nil:
+		return nil, ErrUnknown
+	case e.Err != "":
+		return nil, fmt.Errorf("when the snapshot was taken: %s", strconv.Quote(e.Err))
+	}
+	return e.Stats, nil
 }
 
 // SelfNetNS implements [Facts].
