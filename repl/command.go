@@ -84,6 +84,8 @@ func (r *runner) command(line string) (c command, args string, ok bool) {
 		return c, strings.TrimPrefix(rest, "/"), ok
 	case rest == "":
 		return c, "", true
+	case name == "exit" && strings.TrimSpace(rest) != "": // the statement, with a code
+		return c, "", false
 	case name == "save" && (rest == "!" || strings.HasPrefix(rest, "! ")):
 		return c, rest, true
 	case rest[0] != ' ' && rest[0] != '\t':

@@ -28,9 +28,9 @@ var crashCommands = []command{
 		expand: expandRd,
 	},
 	{
-		name: "ps", usage: "ps [-k|-u|-G] [PID|NAME]", like: "crash",
+		name: "ps", usage: "ps [-k|-u|-G] [PID|NAME …]", like: "crash",
 		about:  "tasks: all threads, kernel threads (-k), users' (-u), processes (-G)",
-		more:   "Not supported: -p, -c, -t, -a, -l, -m, -g, -r, -S, -A, -y. files(PID) and stack(PID) tell of one.",
+		more:   "Not supported: -p, -c, -t, -a, -l, -m, -g, -r, -S, -A, -y. task_files(PID) and stack(PID) tell of one.",
 		expand: expandPs,
 	},
 	{
@@ -86,7 +86,7 @@ func expandStruct(r *runner, tag, args string) ([]string, error) {
 		return list, nil
 	}
 	where, count, counted := splitCount(rest)
-	at := r.address(where)
+	at := r.place(r.address(where))
 	element := "((" + ctype + " *)" + bracketed(at) + ")"
 	if counted && count != 1 {
 		if count < 1 {
@@ -95,24 +95,26 @@ func expandStruct(r *runner, tag, args string) ([]string, error) {
 		if !selected {
 			return []string{fmt.Sprintf("0..%d | map(%s[#])", count-1, element)}, nil
 		}
-		return []string{fmt.Sprintf("0..%d | map(%s)", count-1, membersOf(element+"[#].", members))}, nil
+		list := eachMember(element+"[#].", members)
+		if len(list) == 1 {
+			return []string{fmt.Sprintf("0..%d | map(%s)", count-1, list[0])}, nil
+		}
+		// A table has its columns in this order, where a map would have them by name.
+		return []string{fmt.Sprintf("0..%d | map([%s]) | table('%s')", count-1, strings.Join(list, ", "), strings.ReplaceAll(members, ",", "', '"))}, nil
 	}
 	if !selected {
 		return []string{"*(" + ctype + " *)" + bracketed(at)}, nil
 	}
-	return []string{membersOf(element+"->", members)}, nil
+	return eachMember(element+"->", members), nil
 }
 
-// membersOf is one member, or a map of several.
-func membersOf(of, members string) string {
-	if !strings.Contains(members, ",") {
-		return of + members
-	}
+// eachMember is an expression for each of several members, in the order in which they were asked for.
+func eachMember(of, members string) []string {
 	var list []string
 	for m := range strings.SplitSeq(members, ",") {
-		list = append(list, fmt.Sprintf("'%s': %s%s", m, of, m))
+		list = append(list, of+m)
 	}
-	return "{" + strings.Join(list, ", ") + "}"
+	return list
 }
 
 // bracketed is an expression as the operand of a cast.
@@ -157,12 +159,43 @@ func expandPs(_ *runner, args string) ([]string, error) {
 			tasks = "tasks()"
 		}
 	}
-	if pid, err := strconv.ParseUint(what, 0, 22); err == nil {
-		tasks = fmt.Sprintf("[task(%d)]", pid)
-	} else if what = strings.Trim(what, `'"`); what != "" {
-		filter += " | filter(.comm == '" + escape(what) + "')"
+	if what != "" {
+		pids, names := tasksNamed(what)
+		if len(names) == 0 && len(pids) == 1 {
+			tasks = "[task(" + pids[0] + ")]"
+		} else {
+			var conditions []string
+			if len(pids) > 0 {
+				conditions = append(conditions, ".pid in ["+strings.Join(pids, ", ")+"]")
+			}
+			if len(names) > 0 {
+				conditions = append(conditions, ".comm in ["+strings.Join(names, ", ")+"]")
+			}
+			filter += " | filter(" + strings.Join(conditions, " || ") + ")"
+			tasks = "let found = concat(" + tasks + filter + "); len(found) == 0 ? 'no task matches: " + escape(what) + "' : found"
+			filter = ""
+		}
 	}
 	return []string{tasks + filter + " | map([.pid, .real_parent.tgid, #, task_state(#), .comm]) | table('PID', 'PPID', 'TASK', 'STATE', 'COMM')"}, nil
+}
+
+// tasksNamed are the process numbers and the names, as strings of the language, that are asked for. A
+// name with a blank in it stands in quotes.
+func tasksNamed(what string) (pids, names []string) {
+	for what = strings.TrimSpace(what); what != ""; what = strings.TrimSpace(what) {
+		var word string
+		if q := what[0]; q == '\'' || q == '"' {
+			word, what, _ = strings.Cut(what[1:], string(q))
+		} else {
+			word, what, _ = strings.Cut(what, " ")
+			if pid, err := strconv.ParseUint(word, 0, 22); err == nil {
+				pids = append(pids, strconv.FormatUint(pid, 10))
+				continue
+			}
+		}
+		names = append(names, "'"+escape(word)+"'")
+	}
+	return pids, names
 }
 
 // escape is a text as it stands between single quotes.

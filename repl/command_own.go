@@ -1,12 +1,14 @@
 package repl
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 
 	"kinspect/btf"
+	"kinspect/expr/value"
 )
 
 // ownCommands stand for functions of the language, and for gdb's x.
@@ -100,6 +102,24 @@ func (r *runner) address(s string) string {
 		return "0x" + s
 	}
 	return s
+}
+
+// place is an expression for an address, where it may be a struct or an array, which stands for where it
+// lies, as for rd. Only a path of members is looked at: what else there is may take long.
+func (r *runner) place(src string) string {
+	if !strings.ContainsAny(src, ".>") || !isName(strings.NewReplacer("->", "", "[", "", "]", "").Replace(src)) {
+		return src
+	}
+	res, err := r.Session.Eval(context.Background(), src)
+	if err != nil {
+		return src
+	}
+	if v, ok := res.Value.(value.Value); ok && !v.IsScalar() {
+		if _, ok := v.Addr(); ok {
+			return "addr(" + src + ")"
+		}
+	}
+	return src
 }
 
 // isHexAddress reports whether a text is an address of the kernel without 0x.

@@ -42,7 +42,7 @@ func init() {
 			run:   func(ctx context.Context, r *runner, args string) bool { r.save(ctx, args); return true },
 		},
 		{
-			name: "exit", usage: "exit", about: "leave, as Ctrl-D does",
+			name: "exit", usage: "exit [CODE]", about: "leave, as Ctrl-D does; CODE is the program's exit code",
 			run: func(_ context.Context, r *runner, args string) bool { return r.noArguments("exit", args) },
 		},
 		{
@@ -112,7 +112,7 @@ func (r *runner) vars(args string) {
 	}
 	for _, name := range r.Session.Variables() {
 		v, _ := r.Session.Variable(name)
-		fmt.Fprintf(r.Out, "%-12s %s\n", value.Printable(name), value.Printable(expr.Describe(v)))
+		fmt.Fprintf(r.Out, "%-12s %s\n", value.Printable(name), expr.Describe(v))
 	}
 }
 

@@ -94,7 +94,8 @@ func TestExpansions(t *testing.T) {
 		{"struct net_device.mtu,flags", "&((struct net_device *)0)->mtu; &((struct net_device *)0)->flags"},
 		{"struct net_device ffff888000001000", "*(struct net_device *)0xffff888000001000"},
 		{"struct net_device.mtu p", "((struct net_device *)p)->mtu"},
-		{"struct net_device.mtu,name netdev('lo')", "{'mtu': ((struct net_device *)(netdev('lo')))->mtu, 'name': ((struct net_device *)(netdev('lo')))->name}"},
+		{"struct net_device.mtu,name netdev('lo')", "((struct net_device *)(netdev('lo')))->mtu; ((struct net_device *)(netdev('lo')))->name"},
+		{"struct list_head.prev,next p 2", "0..1 | map([((struct list_head *)p)[#].prev, ((struct list_head *)p)[#].next]) | table('prev', 'next')"},
 		{"struct list_head p 2", "0..1 | map(((struct list_head *)p)[#])"},
 		{"struct list_head.next p 2", "0..1 | map(((struct list_head *)p)[#].next)"},
 		{"struct list_head p 0", "error: "},
@@ -136,7 +137,7 @@ func TestExpansions(t *testing.T) {
 func TestCommands(t *testing.T) {
 	lines := []string{
 		"ps", "ps -k", "ps -u -G", "ps 1", "ps kthreadd", "log", "mod", "mod bonding", "net", "net -a", "net -s 1", "dev",
-		"x/2i init_net", "x/2dw init_net", "x/4c linux_banner", "struct net_device.mtu,name netdev('bond0')", "struct list_head addr(init_net.dev_base_head) 2",
+		"x/2i init_net", "x/2dw init_net", "x/4c linux_banner", "struct net_device.mtu,name netdev('bond0')", "struct list_head addr(init_net.dev_base_head) 2", "struct list_head init_net.dev_base_head", "struct list_head.next init_net.dev_base_head.next", "struct list_head.prev,next init_net.dev_base_head 2",
 	}
 	for _, c := range commands() {
 		if c.example != "" {
@@ -225,6 +226,11 @@ func TestCompleteCommands(t *testing.T) {
 		{"sym bond_handle_", "sym ", "bond_handle_frame"},
 		{"dis bond_handle_", "dis ", "bond_handle_frame"},
 		{"rd -32 bond_handle_", "rd -32 ", ""},
+		{"ps -", "ps ", "-G"},
+		{"ps -k -", "ps -k ", "-u"},
+		{"rd -3", "rd ", "-32"},
+		{"net -", "net ", "-s"},
+		{"log -", "log ", ""},
 		{"rd bond_handle_", "rd ", "bond_handle_frame"},
 		{"x/i bond_handle_", "x/i ", "bond_handle_frame"},
 		{"rd netdev('bo", "rd netdev('", "bond0'"},

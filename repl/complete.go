@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -36,12 +37,14 @@ func (r *runner) complete(line string, pos int) (head string, candidates []expr.
 	}
 	head, candidates, tail = r.Session.Candidates(line, pos)
 	if strings.TrimSpace(head) == "" && before != "" {
+		var first []expr.Candidate
 		for _, c := range commands() {
 			if strings.HasPrefix(c.name, strings.TrimSpace(before)) && c.name != "x" {
-				candidates = append(candidates, expr.Candidate{Text: c.name, Note: "command: " + c.about})
+				first = append(first, expr.Candidate{Text: c.name, Note: "command: " + c.about})
 			}
 		}
-		slices.SortStableFunc(candidates, func(a, b expr.Candidate) int { return strings.Compare(a.Text, b.Text) })
+		slices.SortFunc(first, func(a, b expr.Candidate) int { return strings.Compare(a.Text, b.Text) })
+		candidates = append(first, candidates...)
 	}
 	return head, candidates, tail
 }
@@ -58,6 +61,11 @@ func (r *runner) completeCommand(before string) (head string, candidates []expr.
 		name = "x"
 	}
 	c, isCommand := findCommand(name)
+	if _, hides := r.Session.Variable(name); isCommand && !hides {
+		if head, candidates, ok := completeOption(c, before, arg); ok {
+			return head, candidates, true
+		}
+	}
 	if _, hides := r.Session.Variable(name); !isCommand || hides || arg != "" && !startsArgument(arg, c) {
 		return "", nil, false
 	}
@@ -119,6 +127,30 @@ func (r *runner) completeCommand(before string) (head string, candidates []expr.
 		return head, r.Session.SymbolNames(word), true
 	}
 	return head, nil, true
+}
+
+// option is one as the usage of a command has it.
+var option = regexp.MustCompile(`-[0-9A-Za-z]+`)
+
+// completeOption completes an option of a command, where before it there are options alone.
+func completeOption(c command, before, arg string) (head string, candidates []expr.Candidate, ok bool) {
+	words := strings.Fields(arg)
+	if len(words) == 0 || strings.HasSuffix(arg, " ") || !strings.HasPrefix(words[len(words)-1], "-") {
+		return "", nil, false
+	}
+	all := option.FindAllString(c.usage, -1)
+	for _, w := range words[:len(words)-1] {
+		if !slices.Contains(all, w) {
+			return "", nil, false
+		}
+	}
+	word := words[len(words)-1]
+	for _, o := range all {
+		if strings.HasPrefix(o, word) {
+			candidates = append(candidates, expr.Candidate{Text: o})
+		}
+	}
+	return before[:len(before)-len(word)], candidates, len(all) > 0
 }
 
 // topics are what help tells of.

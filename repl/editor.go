@@ -6,9 +6,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"reflect"
+	"sync/atomic"
 	"syscall"
-	"time"
+	"unicode/utf8"
 
 	"github.com/peterh/liner"
 	"golang.org/x/term"
@@ -31,6 +31,9 @@ type Editor interface {
 	SetCompleter(f completeFunc)
 	// Suspend gives the terminal to another program until resume is called.
 	Suspend() (resume func())
+	// Ahead is the text that was pasted behind the line that was read last, without an end where that
+	// has none yet. It is read all the same.
+	Ahead() string
 	// Close gives the terminal back as it was.
 	Close() error
 }
@@ -38,36 +41,94 @@ type Editor interface {
 // IsTerminal reports whether a file is a terminal.
 func IsTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
-// lineEditor is liner's.
+// TerminalSize is the size of a terminal in characters, 80 by 24 where it does not tell.
+func TerminalSize(f *os.File) (columns, rows int) {
+	columns, rows, err := term.GetSize(int(f.Fd()))
+	if err != nil || columns <= 0 || rows <= 0 {
+		return 80, 24
+	}
+	return columns, rows
+}
+
+// lineEditor is liner's, with what is pasted recognised before it. On a terminal that liner
+// cannot edit lines on, and where there is no room for it, the terminal does that itself.
 type lineEditor struct {
 	*liner.State
 	before liner.ModeApplier // the terminal as it was, or nil
 	out    io.Writer
+	keys   *keyboard
+	lines  bool        // the terminal edits
+	marks  atomic.Bool // the terminal was told to mark pastes
 }
 
-func newLineEditor(out io.Writer) Editor {
+func newLineEditor(out io.Writer) (Editor, error) {
 	before, err := liner.TerminalMode()
 	if err != nil {
 		before = nil
 	}
+	keys, err := newKeyboard(int(os.Stdin.Fd()))
+	if err != nil {
+		return nil, err
+	}
+	// Liner reads what os.Stdin is while it starts, and asks descriptor 0 for everything else.
+	terminal := os.Stdin
+	os.Stdin = keys.in
 	s := liner.NewLiner()
+	os.Stdin = terminal
 	s.SetCtrlCAborts(true)
 	s.SetTabCompletionStyle(liner.TabPrints)
 	s.SetBeep(false)
-	return lineEditor{s, before, out}
+	return &lineEditor{State: s, before: before, out: out, keys: keys}, nil
 }
 
+// room is how many columns liner wants beside the prompt.
+const room = 10
+
 // Prompt implements [Editor].
-func (e lineEditor) Prompt(prompt string) (string, error) {
-	line, err := e.State.Prompt(prompt)
+func (e *lineEditor) Prompt(prompt string) (string, error) {
+	e.lines = !liner.TerminalSupported()
+	if cols, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil && cols < utf8.RuneCountInString(prompt)+room {
+		e.lines = true
+	}
+	if e.lines {
+		resume := e.Suspend()
+		defer resume()
+		fmt.Fprint(os.Stdout, prompt)
+		return e.keys.line()
+	}
+	e.mark(true)
+	defer e.mark(false)
+	line, err := e.keys.during(func() (string, error) { return e.State.Prompt(prompt) })
 	if errors.Is(err, liner.ErrPromptAborted) {
 		return "", errAborted
 	}
 	return line, err
 }
 
+// mark tells the terminal whether to mark what is pasted. Others that read from it, such as a pager,
+// and the shell do not expect that.
+func (e *lineEditor) mark(on bool) {
+	if e.marks.Swap(on) == on {
+		return
+	}
+	if on {
+		fmt.Fprint(os.Stdout, "\x1b[?2004h")
+	} else {
+		fmt.Fprint(os.Stdout, "\x1b[?2004l")
+	}
+}
+
+// Ahead implements [Editor].
+func (e *lineEditor) Ahead() string { return e.keys.ahead(e.lines) }
+
+// Close implements [Editor].
+func (e *lineEditor) Close() error {
+	e.mark(false)
+	return e.State.Close()
+}
+
 // Suspend implements [Editor].
-func (e lineEditor) Suspend() func() {
+func (e *lineEditor) Suspend() func() {
 	now, err := liner.TerminalMode()
 	if err != nil || e.before == nil {
 		return func() {}
@@ -79,12 +140,9 @@ func (e lineEditor) Suspend() func() {
 // SetCompleter implements [Editor]. Where what all candidates begin with is more than what
 // was typed, that is completed; else they are listed, with their notes. So liner, which
 // lists names alone, always gets one candidate.
-func (e lineEditor) SetCompleter(f completeFunc) {
+func (e *lineEditor) SetCompleter(f completeFunc) {
 	e.SetWordCompleter(func(line string, pos int) (string, []string, string) {
 		runes := []rune(line)
-		if e.pasting() { // a tab within what is pasted is a blank
-			return string(runes[:pos]), []string{" "}, string(runes[pos:])
-		}
 		head, candidates, tail := f(line, pos)
 		if len(candidates) == 0 {
 			return head, nil, tail
@@ -92,31 +150,12 @@ func (e lineEditor) SetCompleter(f completeFunc) {
 		word := string(runes[len([]rune(head)):pos])
 		common := commonPrefix(candidates)
 		if len(candidates) > 1 && len(common) <= len(word) {
-			cols, rows, err := term.GetSize(int(os.Stdout.Fd()))
-			if err != nil {
-				cols, rows = 80, 24
-			}
+			cols, rows := TerminalSize(os.Stdout)
 			fmt.Fprint(e.out, "\n", candidateTable(candidates, cols, rows))
 			common = word
 		}
 		return head, []string{common}, tail
 	})
-}
-
-// pasting reports whether more was typed than a person can: behind the key that is
-// looked at, others wait.
-func (e lineEditor) pasting() bool {
-	next := reflect.ValueOf(e.State).Elem().FieldByName("next")
-	if next.Kind() != reflect.Chan {
-		return false // another liner
-	}
-	for range 3 { // it is filled by a goroutine, which may be behind
-		if next.Len() > 0 {
-			return true
-		}
-		time.Sleep(time.Millisecond)
-	}
-	return false
 }
 
 func commonPrefix(candidates []expr.Candidate) string {

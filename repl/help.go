@@ -40,7 +40,7 @@ func (r *runner) help(name string) {
 		return
 	}
 	_, werr := r.paged(func(w io.Writer) error {
-		_, err := io.WriteString(w, fit(text.String(), width))
+		_, err := io.WriteString(w, Fit(text.String(), width))
 		return err
 	})
 	r.wrote(werr)
@@ -94,7 +94,7 @@ func Help(out io.Writer, all []expr.Function, name string) error {
 
 // summary prints how a function is called, and what it is.
 func summary(out io.Writer, f expr.Function) {
-	fmt.Fprintf(out, "%s\n    %s\n", f.Signature, strings.Join(wrap(strings.Fields(f.Doc), 72), "\n    "))
+	fmt.Fprintf(out, "%s\n    %s\n", f.Signature, strings.Join(Wrap(strings.Fields(f.Doc), 72), "\n    "))
 }
 
 func function(out io.Writer, f expr.Function) {
@@ -114,9 +114,9 @@ func (c command) help(out io.Writer) {
 	if c.like != "" {
 		about += ", as " + c.like + " has it"
 	}
-	fmt.Fprintf(out, "%s\n    %s\n", c.usage, strings.Join(wrap(strings.Fields(about), 72), "\n    "))
+	fmt.Fprintf(out, "%s\n    %s\n", c.usage, strings.Join(Wrap(strings.Fields(about), 72), "\n    "))
 	if c.more != "" {
-		fmt.Fprintf(out, "    %s\n", strings.Join(wrap(strings.Fields(c.more), 72), "\n    "))
+		fmt.Fprintf(out, "    %s\n", strings.Join(Wrap(strings.Fields(c.more), 72), "\n    "))
 	}
 	if c.example != "" {
 		fmt.Fprintf(out, "example: %s\n", c.example)
@@ -144,7 +144,7 @@ func Overview(out io.Writer, all []expr.Function) {
 		width = max(width, len(t))
 	}
 	for _, t := range topics {
-		lines := wrap(names[t], 76-width)
+		lines := Wrap(names[t], 76-width)
 		for i, l := range lines {
 			label := ""
 			if i == 0 {
@@ -157,11 +157,11 @@ func Overview(out io.Writer, all []expr.Function) {
 
 // Indent puts words into indented lines.
 func Indent(words []string) string {
-	return "  " + strings.Join(wrap(words, 76), "\n  ") + "\n"
+	return "  " + strings.Join(Wrap(words, 76), "\n  ") + "\n"
 }
 
-// wrap puts words into lines of a width.
-func wrap(words []string, width int) []string {
+// Wrap puts words into lines of a width.
+func Wrap(words []string, width int) []string {
 	var lines []string
 	line := ""
 	for _, w := range words {
@@ -177,9 +177,9 @@ func wrap(words []string, width int) []string {
 	return append(lines, line)
 }
 
-// fit breaks the lines of a text that are longer than a width: between two columns where
+// Fit breaks the lines of a text that are longer than a width: between two columns where
 // it has them, else at blanks. What follows is indented further.
-func fit(text string, width int) string {
+func Fit(text string, width int) string {
 	width = max(width, 10)
 	var out []string
 	for line := range strings.SplitSeq(strings.TrimSuffix(text, "\n"), "\n") {

@@ -83,7 +83,7 @@ its answer a command shows the expression that it stands for: = dmesg()
 			about += " (" + c.like + ")"
 		}
 		const column = 36
-		lines := wrap(strings.Fields(about), maxHelpWidth-2-column)
+		lines := Wrap(strings.Fields(about), maxHelpWidth-2-column)
 		usage := c.usage
 		if len(usage)+2 > column-2 {
 			fmt.Fprintf(out, "  %s\n", usage)
@@ -101,7 +101,8 @@ its answer a command shows the expression that it stands for: = dmesg()
 const helpLanguage = `p.x and p->x     a member, through a pointer too; a?.x is nil where a is NULL
 a[i], a[i:j]     an element, a part
 *p, &x           what a pointer points to, and an address
-(struct T *)p    a cast; sizeof(struct T), offsetof(struct T, m)
+(struct T *)p    a cast; sizeof(struct T), offsetof(struct T, m), (typeof(x))p
+NULL, nil        C's null pointer; what there is where there is nothing
 + - * / %        C's integers: unsigned, promotion, wrap-around; ** is the power
 & | ^ ~ << >>    C's; x | f(…) is a pipe where f is a function
 == != < <= > >=  also strings with char arrays, enums with an enumerator's name

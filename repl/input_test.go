@@ -99,7 +99,7 @@ func FuzzOneLine(f *testing.F) {
 		}
 		_ = typed(src)
 		_ = withLast(src)
-		_ = fit(src, 20)
+		_ = Fit(src, 20)
 	})
 }
 

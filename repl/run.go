@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"strings"
-	"sync/atomic"
 
 	"kinspect/expr"
 	"kinspect/expr/syntax"
@@ -71,6 +70,20 @@ func Run(ctx context.Context, c Config) error {
 	return r.prompt(context.WithoutCancel(ctx))
 }
 
+// Exit is the error of a [Run] that exit CODE ended, with a code that is not 0.
+type Exit struct{ Code int }
+
+// Error implements error.
+func (e *Exit) Error() string { return fmt.Sprintf("exit %d", e.Code) }
+
+// exit is the error for the code of exit.
+func (r *runner) exit() error {
+	if r.code == 0 {
+		return nil
+	}
+	return &Exit{r.code}
+}
+
 type runner struct {
 	Config
 	interrupts chan os.Signal
@@ -82,6 +95,8 @@ type runner struct {
 	stop    func()        // ends the evaluation that runs
 	script  []statement   // what succeeded, for save
 	last    bool          // there is a last result
+	ended   bool          // by exit in a block
+	code    int           // of that exit; 0 where it had none
 }
 
 // maxLine bounds a line of an input that is not a terminal, in bytes.
@@ -91,8 +106,24 @@ const maxLine = 1 << 20
 func (r *runner) lines(ctx context.Context) error {
 	in := bufio.NewScanner(r.In)
 	in.Buffer(nil, maxLine)
-	for in.Scan() && ctx.Err() == nil {
-		if !r.line(ctx, typed(in.Text())) || r.outErr != nil {
+	next, more := "", in.Scan()
+	for next = typed(in.Text()); more && ctx.Err() == nil; {
+		line := next
+		// What no expression begins with goes on with the line before, comments in between or not.
+		between := ""
+		for more = in.Scan(); more; more = in.Scan() {
+			next = typed(in.Text())
+			if strings.TrimSpace(line) != "" && expr.IsComment(next) && len(line)+len(between)+len(next) < maxLine {
+				between += next + "\n"
+				continue
+			}
+			if !r.goesOn(line, between+next) {
+				break
+			}
+			line += "\n" + between + next
+			between = ""
+		}
+		if !r.line(ctx, line) || r.outErr != nil {
 			break
 		}
 	}
@@ -101,6 +132,8 @@ func (r *runner) lines(ctx context.Context) error {
 		return fmt.Errorf("writing results: %w", r.outErr)
 	case in.Err() != nil:
 		return fmt.Errorf("reading expressions: %w", in.Err())
+	case r.ended && r.code != 0:
+		return r.exit()
 	case ctx.Err() != nil || r.failed:
 		return ErrFailed
 	}
@@ -111,7 +144,10 @@ func (r *runner) lines(ctx context.Context) error {
 func (r *runner) prompt(ctx context.Context) error {
 	ed := r.editor
 	if ed == nil {
-		ed = newLineEditor(r.Out)
+		var err error
+		if ed, err = newLineEditor(r.Out); err != nil {
+			return fmt.Errorf("preparing the terminal: %w", err)
+		}
 		r.screen = newScreen(os.Getenv, os.LookupEnv, r.Spell)
 	}
 	defer ed.Close()
@@ -137,95 +173,21 @@ func (r *runner) prompt(ctx context.Context) error {
 		if strings.TrimSpace(text) == "" {
 			continue
 		}
-		entry := oneLine(text)
+		entry := oneLine(expr.Semicolons(text))
 		ed.AppendHistory(entry)
 		h.add(entry)
 		if !r.line(ctx, text) {
-			return nil
+			return r.exit()
 		}
 	}
-}
-
-// read reads a line, and more of them while they are not a complete expression. It
-// returns nothing where Ctrl-C dropped them.
-func (r *runner) read(ed Editor) (string, error) {
-	defer func() { r.pending = "" }()
-	for {
-		prompt := Prompt
-		if r.pending != "" {
-			prompt = More
-		}
-		line, dropped, err := r.readLine(ed, prompt)
-		switch {
-		case errors.Is(err, errAborted):
-			return "", nil
-		case errors.Is(err, io.EOF) && r.pending != "": // Ctrl-D: that was all, and the error says what is missing
-			fmt.Fprintln(r.Out)
-			return r.pending, nil
-		case err != nil:
-			return "", err
-		}
-		line = typed(line)
-		if dropped {
-			r.pending = ""
-		}
-		if r.pending == "" {
-			if r.complete1(line) {
-				return line, nil
-			}
-			r.pending = line
-			continue
-		}
-		r.pending += "\n" + line
-		if len(r.pending) > maxLine {
-			return "", fmt.Errorf("an expression of more than %d bytes", maxLine)
-		}
-		if !syntax.Incomplete(r.pending) {
-			return r.pending, nil
-		}
-	}
-}
-
-// complete1 reports whether one line is all that there is to come.
-func (r *runner) complete1(line string) bool {
-	if strings.HasPrefix(strings.TrimSpace(line), "?") || !syntax.Incomplete(line) {
-		return true
-	}
-	_, _, ok := r.command(line)
-	return ok
-}
-
-// readLine reads a line. Where the terminal itself edits it, and Ctrl-C is a signal, dropped
-// says that there was one.
-func (r *runner) readLine(ed Editor, prompt string) (line string, dropped bool, err error) {
-	select {
-	case <-r.interrupts:
-	default:
-	}
-	var interrupted atomic.Bool
-	done := make(chan struct{})
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		for {
-			select {
-			case <-r.interrupts:
-				interrupted.Store(true)
-				fmt.Fprint(r.Out, "\n"+Prompt)
-			case <-done:
-				return
-			}
-		}
-	}()
-	line, err = ed.Prompt(prompt)
-	close(done)
-	<-stopped
-	return line, interrupted.Load(), err
 }
 
 // line runs one line, or an expression of several; it returns false where that ends the
 // run.
 func (r *runner) line(ctx context.Context, line string) bool {
+	if before, help, ok := r.helpBehind(line); ok {
+		return r.line(ctx, before) && r.line(ctx, help)
+	}
 	trimmed := strings.TrimSpace(line)
 	switch {
 	case trimmed == "" || strings.HasPrefix(trimmed, "#!"):
@@ -240,7 +202,28 @@ func (r *runner) line(ctx context.Context, line string) bool {
 		return r.runCommand(ctx, c, args)
 	}
 	r.evaluate(ctx, line)
-	return true
+	return !r.ended
+}
+
+// helpBehind splits a text of several lines before one that asks for help, with a blank behind the
+// question mark, as the second line of a condition may begin: it asks for help where together with it
+// the text is none.
+func (r *runner) helpBehind(text string) (before, help string, ok bool) {
+	for at := strings.IndexByte(text, '\n'); at >= 0; {
+		before, help = text[:at], text[at+1:]
+		if strings.HasPrefix(strings.TrimLeft(help, " \t"), "? ") {
+			if _, err := r.Session.Block(text); err == nil || r.Session.IsExpression(text) {
+				return "", "", false
+			}
+			return before, help, !syntax.Incomplete(before)
+		}
+		next := strings.IndexByte(help, '\n')
+		if next < 0 {
+			break
+		}
+		at += 1 + next
+	}
+	return "", "", false
 }
 
 // evaluate prints the result of one expression, or its error. It reports whether there
@@ -251,21 +234,94 @@ func (r *runner) evaluate(ctx context.Context, src string) bool {
 	if lets, body := r.Session.Lets(src); len(lets) > 0 {
 		return r.let(ctx, lets, body)
 	}
+	parts := r.Session.Parts(src)
+	if len(parts) == 1 {
+		if statements, ok := r.Session.Statements(src); ok && r.notExpression(src, statements) {
+			parts = statements
+		}
+	}
+	whole := true
+	for _, p := range parts {
+		switch {
+		case p.Script:
+			if !r.block(ctx, p.Src) {
+				return false
+			}
+		case p.Let != "":
+			result, ok := r.result(ctx, p.Src)
+			if !ok {
+				return false
+			}
+			restore := r.Session.Keep(p.Let, result.Value)
+			if !p.Keep {
+				defer restore()
+			}
+			r.succeeded(statement{let: p.Let, src: p.Src})
+		default:
+			result, ok := r.result(ctx, p.Src)
+			if !ok {
+				return false
+			}
+			whole = r.show(ctx, result) && whole
+			for _, name := range lastNames {
+				r.Session.Set(name, result.Value)
+			}
+			r.last = true
+			r.succeeded(statement{src: p.Src})
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+	}
+	return whole
+}
+
+// notExpression reports whether a text is to be read as a script's statements: it is no expression,
+// or begins with a word that begins a statement.
+func (r *runner) notExpression(src string, statements []expr.Part) bool {
+	return len(statements) == 1 && statements[0].Script || !r.Session.IsExpression(src)
+}
+
+// result evaluates an expression, or tells why not.
+func (r *runner) result(ctx context.Context, src string) (expr.Result, bool) {
+	if k := r.Session.Kernel(); k != nil {
+		_, _ = k.ModulesAnew() // where that fails, what was known of them stands
+	}
 	result, err := r.Session.Eval(ctx, src)
 	for _, w := range result.Warnings {
 		fmt.Fprintln(r.Err, "warning:", w)
 	}
 	if err != nil {
 		r.fail(err)
+	}
+	return result, err == nil
+}
+
+// block runs a statement that no expression is.
+func (r *runner) block(ctx context.Context, src string) bool {
+	script, err := r.Session.Block(src)
+	if err != nil {
+		r.fail(err)
 		return false
 	}
-	whole := r.show(ctx, result)
-	for _, name := range lastNames {
-		r.Session.Set(name, result.Value)
+	result, err := script.RunBlock(ctx, expr.ScriptConfig{Out: r.Out, Err: r.Err, Format: r.Format, JSON: r.JSON})
+	var at *expr.Error
+	switch {
+	case errors.As(err, &at):
+		r.fail(err)
+	case err != nil:
+		r.wrote(err)
 	}
-	r.last = true
-	r.succeeded(statement{src: src})
-	return whole
+	if result.Failed > 0 {
+		r.failed = true
+	}
+	if result.Ended {
+		r.ended, r.code = true, max(result.Code, 0)
+	}
+	if err == nil {
+		r.succeeded(statement{src: src, block: true})
+	}
+	return err == nil && result.Failed == 0 && !result.Ended
 }
 
 // lastNames are the variables with the last result.
@@ -274,12 +330,8 @@ var lastNames = []string{"_", "$"}
 // let keeps variables for the session.
 func (r *runner) let(ctx context.Context, lets []expr.Let, body string) bool {
 	for _, l := range lets {
-		result, err := r.Session.Eval(ctx, body+l.Name)
-		for _, w := range result.Warnings {
-			fmt.Fprintln(r.Err, "warning:", w)
-		}
-		if err != nil {
-			r.fail(err)
+		result, ok := r.result(ctx, body+l.Name)
+		if !ok {
 			return false
 		}
 		r.Session.Set(l.Name, result.Value)
@@ -356,7 +408,10 @@ func (r *runner) fail(err error) {
 
 // partly tells that a part of a result could not be read.
 func (r *runner) partly(err error) bool {
-	if err != nil {
+	switch {
+	case expr.Misasked(err):
+		r.fail(err)
+	case err != nil:
 		r.failed = true
 		fmt.Fprintln(r.Err, "only a part could be read:", err)
 	}

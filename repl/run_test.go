@@ -22,6 +22,7 @@ type fakeEditor struct {
 	history  []string
 	prompts  int
 	closed   bool
+	pasted   bool // all lines at once
 	onLine   func(string)
 	f        func(string, int) (string, []string, string)
 	prompted []string
@@ -46,7 +47,13 @@ func (e *fakeEditor) Prompt(prompt string) (string, error) {
 
 func (e *fakeEditor) AppendHistory(l string) { e.history = append(e.history, l) }
 func (e *fakeEditor) Close() error           { e.closed = true; return nil }
-func (e *fakeEditor) Suspend() func()        { return func() {} }
+func (e *fakeEditor) Ahead() string {
+	if !e.pasted {
+		return ""
+	}
+	return strings.Join(e.lines, "\n")
+}
+func (e *fakeEditor) Suspend() func() { return func() {} }
 func (e *fakeEditor) SetCompleter(f completeFunc) {
 	e.f = func(line string, pos int) (string, []string, string) {
 		head, candidates, tail := f(line, pos)
@@ -69,7 +76,8 @@ func interact(t *testing.T, c Config, lines ...string) (out, errs string, ed *fa
 		c.Session = session()
 	}
 	c.Out, c.Err, c.Interactive, c.editor = &o, &e, true, ed
-	if err := Run(context.Background(), c); err != nil {
+	var exit *Exit
+	if err := Run(context.Background(), c); err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
 	if !ed.closed {
@@ -107,6 +115,13 @@ func TestPipe(t *testing.T) {
 		{"1 + 2\n\n// a comment\n0xff\nquit\nnosuch(\n", "3\n255\n", "", false},
 		{"1 +\n2", "2\n", "error: the expression is not complete\n  1 +\n     ^\n", true},
 		{"", "", "", false},
+		{"1..4\n// of these\n| filter(# > 2)\n/* how many */\n| count()\n", "2\n", "", false},
+		{"1..4\n// of these\n// there are\n| count()\n// four\n5\n", "4\n5\n", "", false},
+		{"1..4\n\n| count()\n", "[1, 2, 3, 4]\n", "error: \"|\" does not fit here\n  | count()\n  ^\n", true},
+		{"// 5\n// 6\n7\n// 8\n", "7\n", "", false},
+		{"2 > 1\n? nosuch\n3\n", "true\n3\n", "there is no help on \"nosuch\"\n", true},
+		{"2 > 1\n? 5\n: 6\n", "5\n", "", false},
+		{"let a = 1\n? nosuch\na\n", "1\n", "there is no help on \"nosuch\"\n", true},
 		{"help nosuch\n", "", "there is no help on \"nosuch\"\n", true},
 	} {
 		var o, e strings.Builder
@@ -175,14 +190,14 @@ func TestHelp(t *testing.T) {
 			t.Error(err)
 		}
 		for _, width := range []int{80, 40, 20} {
-			for l := range strings.SplitSeq(fit(text.String(), width), "\n") {
+			for l := range strings.SplitSeq(Fit(text.String(), width), "\n") {
 				if utf8.RuneCountInString(l) > width {
 					t.Errorf("help %s has a line of more than %d columns: %s", topic, width, l)
 				}
 			}
 		}
-		if fit(text.String(), 80) != text.String() {
-			t.Errorf("help %s is not written for 80 columns:\n%q\n%q", topic, fit(text.String(), 80), text.String())
+		if Fit(text.String(), 80) != text.String() {
+			t.Errorf("help %s is not written for 80 columns:\n%q\n%q", topic, Fit(text.String(), 80), text.String())
 		}
 	}
 	for line, want := range map[string]string{

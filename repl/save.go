@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"kinspect/expr"
 	"kinspect/expr/syntax"
 	"kinspect/expr/value"
 )
@@ -19,6 +20,8 @@ import (
 type statement struct {
 	let string // the variable that it sets, or ""
 	src string // on one line
+
+	block bool // no expression, but what a script alone has
 }
 
 // maxStatements bounds what a session keeps for save.
@@ -27,7 +30,7 @@ const maxStatements = 10_000
 // succeeded keeps an expression for save.
 func (r *runner) succeeded(s statement) {
 	if len(r.script) < maxStatements {
-		s.src = strings.TrimSpace(oneLine(strings.TrimSpace(s.src) + "\n"))
+		s.src = strings.TrimSpace(oneLine(expr.Semicolons(strings.TrimSpace(s.src)) + "\n"))
 		r.script = append(r.script, s)
 	}
 }
@@ -134,6 +137,8 @@ func scriptText(list []statement) string {
 			}
 			declared[s.let] = true
 			b.WriteString(s.let + " = " + src + ";\n")
+		case s.block:
+			b.WriteString(src + ";\n")
 		case usesLast && have:
 			b.WriteString("_ = " + src + "; print _;\n")
 		case usesLast:
