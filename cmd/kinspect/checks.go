@@ -11,6 +11,9 @@ import (
 )
 
 func (a *app) explain(args []string) (int, error) {
+	if code, ok, err := a.watched(a.watchExplain(args)); ok {
+		return code, err
+	}
 	t, err := a.open()
 	if err != nil {
 		return exitFailed, err
@@ -24,7 +27,7 @@ func (a *app) explain(args []string) (int, error) {
 		if err != nil {
 			return exitFailed, err
 		}
-		return explainExit(o), a.print(o.Text(), o)
+		return explainExit(o), a.printPage(o.Text(), o, func() *check.Page { return check.OverviewPage(t.stack, o, pageInfo()) })
 	}
 	d, err := a.device(t, args[0])
 	if err != nil {
@@ -34,10 +37,13 @@ func (a *app) explain(args []string) (int, error) {
 	if err != nil {
 		return exitFailed, err
 	}
-	return explainExit(r), a.print(r.Text(), r)
+	if a.options.live != "" {
+		return a.explainLive(t, d, r)
+	}
+	return explainExit(r), a.printPage(r.Text(), r, func() *check.Page { return check.ReportPage(t.stack, r, pageInfo()) })
 }
 
-// explainExit is the exit code of an answer of explain.
+// explainExit is the exit code of an answer that may have found drops.
 func explainExit(r interface {
 	Partial() bool
 	Drops() bool
@@ -72,14 +78,11 @@ func (a *app) handler(args []string) (int, error) {
 			return exitFailed, err
 		}
 	} else {
-		nss, err := a.namespaces(t, "")
+		ns, err := a.oneNamespace(t, "handler")
 		if err != nil {
 			return exitFailed, err
 		}
-		if len(nss) != 1 {
-			return exitFailed, usagef("handler answers for one network namespace: choose one with --netns")
-		}
-		if r, err = check.HandlerAnywhere(t.stack, e, nss[0]); err != nil {
+		if r, err = check.HandlerAnywhere(t.stack, e, ns); err != nil {
 			return exitFailed, err
 		}
 	}
@@ -93,6 +96,52 @@ func (a *app) handler(args []string) (int, error) {
 	return code, a.print(r.Text(), r)
 }
 
+func (a *app) counters(args []string) (int, error) {
+	code, ok, err := a.watched(func(t *target) (sampler, error) {
+		d, err := a.device(t, args[0])
+		if err != nil {
+			return nil, err
+		}
+		return watchRows(check.WatchCounters(t.stack, d)), nil
+	})
+	if ok {
+		return code, err
+	}
+	t, err := a.open()
+	if err != nil {
+		return exitFailed, err
+	}
+	d, err := a.device(t, args[0])
+	if err != nil {
+		return exitFailed, err
+	}
+	r, err := check.Counters(t.stack, d)
+	if err != nil {
+		return exitFailed, err
+	}
+	code = exitFine
+	if r.Partial() {
+		code = exitFailed
+	}
+	return code, a.print(r.Text(), r)
+}
+
+func (a *app) softnet([]string) (int, error) {
+	code, ok, err := a.watched(func(t *target) (sampler, error) { return watchRows(check.WatchSoftnet(t.stack)), nil })
+	if ok {
+		return code, err
+	}
+	t, err := a.open()
+	if err != nil {
+		return exitFailed, err
+	}
+	r, err := check.SoftnetOf(t.stack)
+	if err != nil {
+		return exitFailed, err
+	}
+	return explainExit(r), a.print(r.Text(), r)
+}
+
 // print writes an answer, as text or as JSON.
 func (a *app) print(text string, object any) error {
 	if a.options.json {
@@ -104,6 +153,8 @@ func (a *app) print(text string, object any) error {
 
 // registerChecks adds explain and handler to the language.
 func registerChecks(s *expr.Session, stack *knet.Stack, netns string) {
+	registerSNMP(s, stack, netns)
+	registerRunbook(s, stack, netns)
 	s.Register(expr.Function{
 		Name: "explain", Signature: "explain([DEV])", Topic: "checks", Slow: true,
 		Doc:      "which path dropped the frames of a device, and what rules the others out; without DEV, of all devices that show a drop",
@@ -129,9 +180,37 @@ func registerChecks(s *expr.Session, stack *knet.Stack, netns string) {
 		},
 	})
 	s.Register(expr.Function{
+		Name: "counters", Signature: "counters(DEV)", Topic: "checks", Slow: true,
+		Doc:      "every counter that tools show of a device, and which numbers of the kernel make it up",
+		Examples: []string{"counters('bond0')"}, MinArgs: 1, MaxArgs: 1, Args: []expr.ArgKind{expr.DeviceArg},
+		Call: func(c *expr.Call) (any, error) {
+			d, err := argDevice(stack, c.Args[0], netns)
+			if err != nil {
+				return nil, err
+			}
+			r, err := check.Counters(stack, d)
+			if err != nil {
+				return nil, err
+			}
+			return answer{r.Text, r}, nil
+		},
+	})
+	s.Register(expr.Function{
+		Name: "softnet", Signature: "softnet()", Topic: "checks", Slow: true,
+		Doc:      "the CPUs' backlogs, as /proc/net/softnet_stat with names: processed, dropped, squeezed, waiting; their limits, and RPS",
+		Examples: []string{"softnet()"},
+		Call: func(*expr.Call) (any, error) {
+			r, err := check.SoftnetOf(stack)
+			if err != nil {
+				return nil, err
+			}
+			return answer{r.Text, r}, nil
+		},
+	})
+	s.Register(expr.Function{
 		Name: "handler", Signature: "handler(ETHERTYPE[, DEV])", Topic: "checks", Slow: true,
 		Doc:      "what handles an ethertype (a number in host order, or a name such as 'STP') on a device, or on any",
-		Examples: []string{"handler(0x0004, 'bond0')", "handler('LLDP')"}, MinArgs: 1, MaxArgs: 2, Args: []expr.ArgKind{expr.WordArg, expr.DeviceArg},
+		Examples: []string{"handler(0x0004, 'bond0')", "handler('LLDP')"}, MinArgs: 1, MaxArgs: 2, Args: []expr.ArgKind{expr.WordArg, expr.DeviceArg}, Words: ethertypeNames,
 		Call: func(c *expr.Call) (any, error) {
 			e, err := argEthertype(c.Args[0])
 			if err != nil {
@@ -162,6 +241,18 @@ func registerChecks(s *expr.Session, stack *knet.Stack, netns string) {
 			return answer{r.Text, r}, nil
 		},
 	})
+}
+
+// ethertypeNames are the names that handler takes, for completion.
+func ethertypeNames(*expr.Session) []expr.Candidate {
+	var out []expr.Candidate
+	for _, k := range knet.KnownEthertypes {
+		out = append(out, expr.Candidate{Text: k.Name, Note: k.From})
+		for _, alias := range k.Aliases {
+			out = append(out, expr.Candidate{Text: alias, Note: k.Name})
+		}
+	}
+	return out
 }
 
 // answer is a check's answer as a result of the language.

@@ -33,7 +33,8 @@ func (a *app) demo([]string) (int, error) {
 		return exitFailed, err
 	}
 	text := demoStory + r.Text()
-	if err := a.print(text, r); err != nil || a.options.json {
+	page := func() *check.Page { return check.ReportPage(t.stack, r, pageInfo()) }
+	if err := a.printPage(text, r, page); err != nil || a.options.json || a.options.html == "-" {
 		return exitFine, err
 	}
 	if !a.interactive() {

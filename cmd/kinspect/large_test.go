@@ -80,6 +80,7 @@ func peakMemory(tb testing.TB, status string) int64 {
 // TestLargeDump opens dumps of 1 TiB. What it takes to answer grows with the pages that the
 // answer needs.
 func TestLargeDump(t *testing.T) {
+	skipToPlain(t)
 	if runtime.GOOS == "windows" {
 		t.Skip("files have no holes there unless they are asked for")
 	}

@@ -13,6 +13,8 @@ import (
 	"kinspect/btf"
 	"kinspect/expr"
 	"kinspect/expr/value"
+	"kinspect/kmem"
+	"kinspect/kmem/privilege"
 )
 
 // Exit codes, the same for all commands.
@@ -23,6 +25,7 @@ const (
 )
 
 func main() {
+	dropping = true
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
@@ -34,6 +37,11 @@ type app struct {
 	options options
 	record  bool // keep what is read, for a snapshot
 	target  *target
+	command string          // its name, "" before it is known
+	noKcore *kmem.HostError // why the running kernel is read in another way, or nil
+	// bpfToRead: to read memory takes CAP_BPF each time.
+	bpfToRead bool
+	format    value.Format // of what eval, run and the prompt print
 }
 
 // command is one subcommand.
@@ -50,6 +58,14 @@ func commands() []command {
 		{"run", "FILE.ki|- [ARG…]", "run a script: statements, assertions, an exit code", 1, -1, (*app).runScript},
 		{"explain", "[DEV]", "say which path dropped a device's frames, and what rules the others out; without DEV, all devices that show a drop", 0, 1, (*app).explain},
 		{"handler", "ETHERTYPE [DEV]", "say what handles an ethertype, there or on any device", 1, 2, (*app).handler},
+		{"counters", "DEV", "every counter that tools show of a device, and which numbers of the kernel make it up", 1, 1, (*app).counters},
+		{"softnet", "", "the CPUs' backlogs by name: dropped, squeezed, waiting, their limits, RPS", 0, 0, (*app).softnet},
+		{"drops", "[DEV]", "live: every frame that the kernel drops from now on, by reason, place, device and ethertype, and which counters that moves", 0, 1, (*app).drops},
+		{"trace", "FUNC|TRACEPOINT", "live: each call of a function of the kernel or a module, its return, or a tracepoint, chosen and shown by expressions on its arguments", 1, 1, (*app).trace},
+		{"count", "FUNC|PATTERN…", "live: how often functions of the kernel or its modules run, on each CPU and a second, also by a value of their arguments; --preset tcp says what TCP's figures mean", 0, -1, (*app).counts},
+		{"check", "[NAME…|FILE…|all]", "run named checks with bounds, built in or of a file, for people, as JSON, or as metrics; without NAME, list them", 0, -1, (*app).check},
+		{"snmp", "[NAME…]", "what IP, ICMP, UDP and TCP counted in a namespace, by nstat's names, what it means, and the sockets and devices it leads to; --all shows zeros", 0, -1, (*app).snmp},
+		{"netstat", "[snmp|netstat|snmp6]", "/proc/net/snmp, netstat and snmp6 of a namespace, as the kernel prints them", 0, 3, (*app).netstat},
 		{"sym", "NAME[+OFF]|ADDR", "name an address of the kernel, or find a symbol; --around N lists its neighbours", 1, 1, (*app).sym},
 		{"search", "--u64 VALUE|…", "find a pattern in all memory of a dump: who points there, where is that", 0, 0, (*app).search},
 		{"snapshot", "-o FILE -- COMMAND…", "run a command and keep what it read in a file that answers it again", 1, -1, (*app).snapshot},
@@ -57,6 +73,7 @@ func commands() []command {
 		{"doctor", "", "list what this host or file lets kinspect see, and what is missing", 0, 0, (*app).doctor},
 		{"repl", "", "explore interactively; what no command starts", 0, 0, (*app).repl},
 		{"help", "[COMMAND]", "this text, or a command's", 0, 1, (*app).help},
+		{"completion", "bash|zsh|fish", "print a script that makes the shell complete kinspect's words", 1, -1, (*app).completion},
 		{"version", "", "print the version", 0, 0, (*app).version},
 	}
 }
@@ -82,6 +99,12 @@ func noCommand(name string, others ...string) error {
 }
 
 func run(args []string, stdin, stdout *os.File, stderr io.Writer) int {
+	if dropping {
+		if err := privilege.Start(0); err != nil {
+			fmt.Fprintf(stderr, "kinspect: %v\n", err)
+			return exitFailed
+		}
+	}
 	a := &app{stdin: stdin, stdout: newOutput(stdout), stderr: stderr}
 	code, err := a.main(args)
 	if a.target != nil {
@@ -122,11 +145,12 @@ func (a *app) fail(err error) {
 	if errors.As(err, &usage) {
 		fmt.Fprintln(a.stderr, "try: kinspect help")
 	}
-	if a.options.json {
+	var part *partError // which the answer has
+	if a.options.json && !errors.As(err, &part) {
 		out := map[string]any{"error": err.Error()}
 		var script *expr.ScriptError
 		if errors.As(err, &script) {
-			out["file"], out["line"], out["column"] = value.Printable(script.Name), script.Line, script.Column
+			out["file"], out["line"], out["column"] = script.Name, script.Line, script.Column
 		}
 		_ = a.printJSON(out)
 	}
@@ -140,6 +164,11 @@ func (a *app) main(args []string) (int, error) {
 	if !a.options.json && plainTerminal(a.stdout.file, os.Getenv) {
 		a.stdout.to = plainWriter{a.stdout.file}
 	}
+	if len(rest) == 0 || rest[0] != "check" && rest[0] != "snapshot" {
+		if a.format, err = value.DefaultFormat.Set(a.options.set); err != nil {
+			return exitFailed, usagef("--set: %v", err)
+		}
+	}
 	switch {
 	case a.options.help && len(rest) > 0:
 		return a.help(rest[:1])
@@ -148,6 +177,10 @@ func (a *app) main(args []string) (int, error) {
 	case a.options.version:
 		return a.version(nil)
 	case len(rest) == 0:
+		a.command = "repl"
+		if err := a.options.check(a.command); err != nil {
+			return exitFailed, err
+		}
 		return a.repl(nil)
 	}
 	c, ok := findCommand(rest[0])
@@ -157,21 +190,15 @@ func (a *app) main(args []string) (int, error) {
 		}
 		return exitFailed, noCommand(rest[0])
 	}
+	a.command = c.name
 	rest = rest[1:]
 	if len(rest) < c.min || (c.max >= 0 && len(rest) > c.max) {
 		return exitFailed, usagef("usage: kinspect %s %s", c.name, c.args)
 	}
-	if o := a.options; c.name != "snapshot" && (o.output != "" || o.format != "" || o.redact) {
-		return exitFailed, usagef("-o, --format and --redact belong to snapshot: kinspect snapshot -o FILE -- COMMAND…")
-	}
-	if a.options.around != "" && c.name != "sym" {
-		return exitFailed, usagef("--around belongs to sym: kinspect sym --around 10 ADDR")
-	}
-	if a.options.searchOptions != (searchOptions{}) && c.name != "search" {
-		return exitFailed, usagef("--bytes, --u64, --u32, --string, --mask, --align, --limit and --context belong to search: kinspect --core vmcore search --u64 init_net")
-	}
-	if a.options.kaslr != "" && c.name != "sym" {
-		return exitFailed, usagef("--kaslr-offset belongs to sym: kinspect sym --symbols System.map --kaslr-offset 0x1c000000 ADDR")
+	if c.name != "snapshot" { // which looks at its flags together with those of the command that it is of
+		if err := a.options.check(c.name); err != nil {
+			return exitFailed, err
+		}
 	}
 	return c.run(a, rest)
 }

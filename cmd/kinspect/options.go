@@ -9,17 +9,29 @@ import (
 // options are the flags. They may stand before and after the command; "--" ends
 // them.
 type options struct {
+	given   []string // the flags by their long names, in their order
 	core    []string // one dump; several files where it is split
 	symbols string
 	btf     string
-	vmlinux string
+	vmlinux []string // the kernel's, modules' files, directories of these
 	around  string
 	kaslr   string // --kaslr-offset
 	netns   string
+	memory  string // bpf, kcore or auto
 	output  string
+	set     string // how values print: all of sets
+	sets    []string
+	checkOptions
+	html string // the page of explain
 	searchOptions
+	probeOptions
+	traceOptions
+	countOptions
+	watch   string // the time between two samples
+	count   string // of samples
 	format  string // of a snapshot
 	redact  bool
+	all     bool // zeros, too
 	json    bool
 	help    bool
 	version bool
@@ -32,6 +44,14 @@ type searchOptions struct {
 	context              bool
 }
 
+// probeOptions are the flags of live probes.
+type probeOptions struct {
+	duration string // --for
+	frames   string // samples of each row
+	pcap     string // a file for them
+	live     string // explain: how long drops are watched
+}
+
 // parse takes the flags out of args and returns the rest. What follows "--" is
 // left as it is, without the "--".
 func (o *options) parse(args []string) ([]string, error) {
@@ -39,6 +59,7 @@ func (o *options) parse(args []string) ([]string, error) {
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
 		if arg == "--" {
+			o.set = strings.Join(o.sets, ",")
 			return append(rest, args[i+1:]...), nil
 		}
 		if len(arg) < 2 || arg[0] != '-' || isNumber(arg) {
@@ -46,29 +67,44 @@ func (o *options) parse(args []string) ([]string, error) {
 			continue
 		}
 		name, val, has := strings.Cut(strings.TrimLeft(arg, "-"), "=")
-		if to := o.text(name); to != nil || name == "core" {
+		command := ""
+		if len(rest) > 0 {
+			command = rest[0]
+		}
+		if f, ok := findFlag("--"+name, command); ok {
+			o.given = append(o.given, f.name)
+		}
+		to, list := o.text(name, command), o.list(name)
+		if to != nil || list != nil {
 			if !has {
 				if i++; i >= len(args) {
 					return nil, usagef("%s needs a value", arg)
 				}
 				val = args[i]
+				if _, ok := findFlag(val, command); ok && strings.HasPrefix(val, "--") {
+					return nil, usagef("%s needs a value, and %s is a flag: %[1]s=%[2]s takes it as the value", arg, val)
+				}
 			}
 			if val == "" {
 				return nil, usagef("%s needs a value that is not empty", arg)
 			}
-			if name == "core" {
-				o.core = append(o.core, val)
-			} else {
+			switch {
+			case list != nil:
+				*list = append(*list, val)
+			case to == &o.shows && o.shows != "":
+				o.shows += "," + val
+			default:
 				*to = val
 			}
 			continue
 		}
-		to := o.flag(name)
-		if to == nil || has {
+		set := o.flag(name, command)
+		if set == nil || has {
 			return nil, noFlag(arg)
 		}
-		*to = true
+		*set = true
 	}
+	o.set = strings.Join(o.sets, ",")
 	return rest, nil
 }
 
@@ -76,7 +112,11 @@ func (o *options) parse(args []string) ([]string, error) {
 // as well, it tells how to write one.
 func noFlag(arg string) error {
 	name := strings.TrimLeft(arg, "-")
-	if near := btf.Near(name, []string{"core", "netns", "symbols", "btf", "vmlinux", "around", "kaslr-offset", "output", "json", "help", "version", "bytes", "string", "mask", "align", "limit", "context", "format", "redact"}); len(near) > 0 && len(name) > 2 {
+	var names []string
+	for _, f := range flagInfos {
+		names = append(names, strings.TrimPrefix(f.name, "--"))
+	}
+	if near := btf.Near(name, names); len(near) > 0 && len(name) > 2 {
 		return usagef("no flag %q: did you mean --%s?", arg, near[0])
 	}
 	if strings.HasPrefix(arg, "--") && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz-") == "" {
@@ -89,22 +129,42 @@ func noFlag(arg string) error {
 // like -1.
 func isNumber(arg string) bool { return arg[1] >= '0' && arg[1] <= '9' }
 
-func (o *options) text(name string) *string {
+// list is a flag that may be given several times.
+func (o *options) list(name string) *[]string {
 	switch name {
+	case "core":
+		return &o.core
+	case "vmlinux":
+		return &o.vmlinux
+	case "set":
+		return &o.sets
+	}
+	return nil
+}
+
+// text is a flag with a value. What it is may depend on the command, where that stands before it.
+func (o *options) text(name, command string) *string {
+	switch name {
+	case "show":
+		if command == "trace" {
+			return &o.shows
+		}
 	case "symbols":
 		return &o.symbols
 	case "btf":
 		return &o.btf
-	case "vmlinux":
-		return &o.vmlinux
 	case "around":
 		return &o.around
 	case "kaslr-offset":
 		return &o.kaslr
 	case "netns":
 		return &o.netns
+	case "memory":
+		return &o.memory
 	case "o", "output":
 		return &o.output
+	case "html":
+		return &o.html
 	case "bytes":
 		return &o.bytes
 	case "u64":
@@ -121,18 +181,50 @@ func (o *options) text(name string) *string {
 		return &o.limit
 	case "format":
 		return &o.format
+	case "for":
+		return &o.duration
+	case "pcap":
+		return &o.pcap
+	case "live":
+		return &o.live
+	case "frames":
+		return &o.frames
+	case "if":
+		return &o.cond
+	case "by":
+		return &o.by
+	case "preset":
+		return &o.preset
+	case "hist":
+		return &o.hist
+	case "watch":
+		return &o.watch
+	case "count":
+		return &o.count
 	}
 	return nil
 }
 
-func (o *options) flag(name string) *bool {
+func (o *options) flag(name, command string) *bool {
 	switch name {
 	case "json":
 		return &o.json
 	case "context":
 		return &o.context
+	case "all":
+		return &o.all
 	case "redact":
 		return &o.redact
+	case "ret":
+		return &o.ret
+	case "stack":
+		return &o.stack
+	case "metrics":
+		return &o.metrics
+	case "show":
+		if command != "trace" {
+			return &o.show
+		}
 	case "h", "help":
 		return &o.help
 	case "V", "version":
@@ -150,6 +242,15 @@ func (o *options) words(command string, args []string) []string {
 	}
 	if o.json {
 		words = append(words, "--json")
+	}
+	if o.all {
+		words = append(words, "--all")
+	}
+	for _, set := range o.sets {
+		words = append(words, "--set", set)
+	}
+	if o.metrics {
+		words = append(words, "--metrics")
 	}
 	words = append(words, command)
 	for _, a := range args {

@@ -33,7 +33,7 @@ func (a *app) runScript(args []string) (int, error) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	r, err := script.Run(ctx, expr.ScriptConfig{Args: args[1:], Out: a.stdout, Err: a.stderr, JSON: a.options.json})
+	r, err := script.Run(ctx, expr.ScriptConfig{Args: args[1:], Out: a.stdout, Err: a.stderr, JSON: a.options.json, Format: a.format})
 	if r.Failed > 0 {
 		fmt.Fprintf(a.stderr, "kinspect: %d of %d assertions failed\n", r.Failed, r.Checked)
 	}
@@ -51,6 +51,7 @@ func (a *app) runScript(args []string) (int, error) {
 // readScript reads a file, or standard input.
 func (a *app) readScript(name string) (string, error) {
 	in := io.Reader(a.stdin)
+	size := int64(0) // of a file
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
@@ -58,10 +59,19 @@ func (a *app) readScript(name string) (string, error) {
 		}
 		defer f.Close()
 		in = f
+		if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
+			size = st.Size()
+		}
 	}
 	b, err := io.ReadAll(io.LimitReader(in, maxScriptFile))
 	if err != nil {
 		return "", fmt.Errorf("reading the script: %w", err)
+	}
+	if len(b) == maxScriptFile {
+		if size > 0 {
+			return "", fmt.Errorf("%s: the script is %d bytes long: %d is the limit", name, size, expr.MaxScript)
+		}
+		return "", fmt.Errorf("%s: the script is longer than %d bytes: %d is the limit", name, len(b)-1, expr.MaxScript)
 	}
 	return string(b), nil
 }

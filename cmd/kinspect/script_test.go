@@ -25,6 +25,9 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(code)
 	}
+	if os.Getenv(watchEnv) != "" {
+		os.Exit(playWatch(os.Args[1:]))
+	}
 	testscript.Main(m, map[string]func(){"kinspect": main})
 }
 
@@ -35,18 +38,18 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	scripts, err := filepath.Abs("../../testdata/scripts")
+	examples, err := filepath.Abs("../../testdata/scripts")
 	if err != nil {
 		t.Fatal(err)
 	}
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Files:               scripts(t),
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("SNAPSHOTS", snapshots)
-			env.Setenv("SCRIPTS", scripts)
+			env.Setenv("SCRIPTS", examples)
 			env.Setenv("HOME", env.WorkDir)
 			return nil
 		},

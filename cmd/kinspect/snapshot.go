@@ -36,17 +36,29 @@ func (a *app) snapshot(args []string) (int, error) {
 		return exitFailed, usagef("-o goes before the --: kinspect snapshot -o FILE -- COMMAND…")
 	case inner.options.format != "" || inner.options.redact:
 		return exitFailed, usagef("--format and --redact go before the --: kinspect snapshot --redact -o FILE -- COMMAND…")
+	case inner.options.html != "":
+		return exitFailed, usagef("--html does not go with snapshot: make the page of its file: kinspect --core %s explain DEV --html FILE", file)
 	case len(rest) == 0:
 		return exitFailed, usagef("usage: kinspect snapshot -o FILE -- COMMAND…")
+	}
+	if rest[0] != "check" {
+		if inner.format, err = value.DefaultFormat.Set(inner.options.set); err != nil {
+			return exitFailed, usagef("--set: %v", err)
+		}
 	}
 	c, ok := findCommand(rest[0])
 	switch {
 	case !ok:
 		return exitFailed, noCommand(rest[0])
-	case !slices.Contains([]string{"eval", "run", "explain", "handler"}, c.name):
-		return exitFailed, usagef("a snapshot is taken of eval, run, explain or handler, not of %q", rest[0])
+	case !slices.Contains(snapshotCommands, c.name):
+		return exitFailed, usagef("a snapshot is taken of eval, run, explain, handler, counters, softnet, check, snmp or netstat, not of %q", rest[0])
 	case inner.options.help:
 		return a.help(rest[:1])
+	case inner.options.live != "":
+		return exitFailed, usagef("--live watches what comes, and a snapshot is of one moment: leave --live out")
+	}
+	if err := inner.options.checkFlags("snapshot", c.name); err != nil {
+		return exitFailed, err
 	}
 	inner.options.redact = a.options.redact
 	rest = rest[1:]
@@ -94,6 +106,9 @@ func (a *app) snapshot(args []string) (int, error) {
 	}
 	return code, nil
 }
+
+// snapshotCommands are those that a snapshot is taken of.
+var snapshotCommands = []string{"eval", "run", "explain", "handler", "counters", "softnet", "check", "snmp", "netstat"}
 
 // snapshotFormat is what --format names.
 type snapshotFormat struct {

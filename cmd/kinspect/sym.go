@@ -45,7 +45,7 @@ func (a *app) sym(args []string) (int, error) {
 
 func (a *app) symbols() (symbol.Table, error) {
 	if a.options.symbols != "" && len(a.options.core) == 0 {
-		if a.options.vmlinux != "" {
+		if len(a.options.vmlinux) > 0 {
 			return nil, usagef("--vmlinux is for an opened kernel: with --symbols alone none is, so give --core as well, or leave --symbols out for the running one")
 		}
 		f, err := kmem.OpenSymbolFile(a.options.symbols)

@@ -35,7 +35,10 @@ func (a *app) open() (*target, error) {
 	if files := a.options.core; len(files) > 0 {
 		img, err = a.openFiles(files)
 	} else {
-		img, err = kmem.OpenLive()
+		img, err = a.openRunning()
+	}
+	if err == nil {
+		err = a.keep()
 	}
 	if err != nil {
 		return nil, err
@@ -111,28 +114,34 @@ func (a *app) useFiles(t *target) error {
 			return err
 		}
 	}
-	if name := a.options.vmlinux; name != "" {
-		return a.useVmlinux(t, name)
+	if names := a.options.vmlinux; len(names) > 0 {
+		return a.useVmlinux(t, names)
 	}
 	return nil
 }
 
-// useVmlinux takes lines and, where the kernel has none, types from a vmlinux. How far these are read is shown.
-func (a *app) useVmlinux(t *target, name string) error {
-	ctx := context.Background()
+// useVmlinux takes lines and, where the kernel has none, types from files with debug information. How far these are read
+// is shown.
+func (a *app) useVmlinux(t *target, names []string) error {
 	p := a.newProgress("reading types of")
+	var step kmem.Progress
+	if p != nil {
+		step = p.step
+		defer p.done()
+	}
+	for _, name := range names {
+		if err := t.kernel.UseVmlinux(context.Background(), name, step); err != nil {
+			return err
+		}
+	}
 	if p == nil {
-		return t.kernel.UseVmlinux(ctx, name, nil)
-	}
-	if err := t.kernel.UseVmlinux(ctx, name, p.step); err != nil {
-		return err
-	}
-	if !t.kernel.TypesFromVmlinux() {
 		return nil
 	}
-	defer p.done()
-	_, err := t.kernel.Types()
-	return err
+	// Now, while there is a line for the progress. Commands may do without types, but not without what was asked for.
+	if _, err := t.kernel.Types(); err != nil && t.kernel.TypesFromVmlinux() {
+		return err
+	}
+	return nil
 }
 
 func (t *target) close() {
@@ -148,6 +157,11 @@ func (a *app) session() (*expr.Session, error) {
 	t, err := a.open()
 	if err != nil {
 		return nil, err
+	}
+	if a.options.netns != "" {
+		if _, err := t.stack.ResolveNS(a.options.netns); err != nil {
+			return nil, err
+		}
 	}
 	s := expr.NewSession(t.kernel, t.stack, expr.Options{NetNS: a.options.netns})
 	registerChecks(s, t.stack, a.options.netns)

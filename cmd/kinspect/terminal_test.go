@@ -157,6 +157,61 @@ func (m *terminal) state() string {
 	return string(data)
 }
 
+// pastes pastes what has lines that begin as no expression does, in each way that a terminal has.
+func (m *terminal) pastes(edits bool) {
+	m.t.Helper()
+	literal := func(s string) func(int) string { return func(int) string { return s } }
+	blocks := []struct {
+		text string
+		want func(n int) string
+	}{
+		{"netdevs()\n  | filter(.mtu > 1000)\n\n  // those alone\n\t| map(.ifindex)\n  | len()\n8000 + N\n", literal("7")},
+		{"netdev('lo')\n->mtu\n8000 + N\n", literal("65536")},
+		{"1 == 1\n&& 2 == 3\n8000 + N\n", literal("false")},
+		{"if 1 == 2 {\n  print 'yes'\n}\nelse {\n  print 5000 + N\n}\n8000 + N\n", func(n int) string { return fmt.Sprint(5000 + n) }},
+		{"fn twice(a)\n{\n  return 2 * a\n}\nfor i in [7, 8]\n{\n  print 'twice', twice(i) + 1000 * N\n}\n8000 + N\n", func(n int) string { return fmt.Sprint(16 + 1000*n) }},
+	}
+	n := 0
+	ways := []string{"paste-buffer", "paste-buffer -p", "paste-buffer -r", "burst of CR", "burst of LF", "marks"}
+	for _, way := range ways {
+		for _, b := range blocks {
+			n++
+			number := fmt.Sprint(n)
+			text := strings.ReplaceAll(b.text, "N", number)
+			file := filepath.Join(m.dir, "block")
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				m.t.Fatal(err)
+			}
+			m.tmux("load-buffer", file)
+			switch way {
+			case "burst of CR":
+				m.text(strings.ReplaceAll(text, "\n", "\r"))
+			case "burst of LF":
+				m.text(text)
+			case "marks":
+				m.text("\x1b[200~" + strings.ReplaceAll(text, "\n", "\r") + "\x1b[201~")
+			default:
+				m.tmux(strings.Fields(way)...)
+			}
+			m.until("the number behind the paste "+way, nil, func(s string) bool {
+				return strings.Contains(s, fmt.Sprint(8000+n))
+			})
+			s := m.screen()
+			if strings.Contains(s, "error") || !strings.Contains(s, b.want(n)) {
+				m.t.Errorf("%s:\n%s\ngives\n%s", way, text, s)
+			}
+			if edits {
+				m.clear()
+			} else {
+				m.keys("C-c") // the mark of a paste's end is of the next line here
+				m.keys("C-d")
+				m.wantLast(shellPrompt)
+				m.program("TERM=dumb")
+			}
+		}
+	}
+}
+
 func TestTerminal(t *testing.T) {
 	t.Run("expressions", func(t *testing.T) {
 		m := newTerminal(t)
@@ -249,6 +304,48 @@ func TestTerminal(t *testing.T) {
 		m.keys("Enter")
 		m.want("\n144\n")
 	})
+	for _, name := range []string{"xterm-256color", "screen", "dumb"} {
+		t.Run("paste/"+name, func(t *testing.T) {
+			m := newTerminal(t)
+			m.program("TERM=" + name)
+			m.pastes(name != "dumb")
+			if name == "dumb" {
+				return
+			}
+			// The terminal marks pastes at the prompt alone.
+			raw := filepath.Join(m.dir, "raw")
+			m.tmux("pipe-pane", "-O", "cat >"+raw)
+			m.enter("layout('struct net_device')")
+			m.until("a pager", nil, func(s string) bool { return strings.HasSuffix(s, ":") || strings.HasSuffix(s, "--More--") })
+			marks := func() string {
+				data, err := os.ReadFile(raw)
+				if err != nil {
+					t.Fatal(err)
+				}
+				on, off := strings.LastIndex(string(data), "\x1b[?2004h"), strings.LastIndex(string(data), "\x1b[?2004l")
+				return map[bool]string{true: "on", false: "off"}[on > off]
+			}
+			settled := func(want string) {
+				t.Helper()
+				for start := time.Now(); marks() != want; time.Sleep(20 * time.Millisecond) {
+					if time.Since(start) > screenDeadline {
+						t.Fatalf("marks are never %s", want)
+					}
+				}
+			}
+			settled("off")
+			m.text("q")
+			m.wantLast("kinspect>")
+			settled("on")
+			m.text("dropped")
+			m.keys("C-c")
+			m.until("a new prompt", nil, func(s string) bool { return strings.HasSuffix(s, "kinspect>") })
+			settled("on")
+			m.keys("C-d")
+			m.wantLast(shellPrompt)
+			settled("off")
+		})
+	}
 	t.Run("interrupt", func(t *testing.T) {
 		m := newTerminal(t)
 		m.program("")
@@ -359,6 +456,45 @@ func TestTerminal(t *testing.T) {
 		}
 		m.want(shellPrompt)
 		if after := m.state(); after != before {
+			t.Errorf("the terminal was\n%s\nand is\n%s", before, after)
+		}
+	})
+	t.Run("watch", func(t *testing.T) {
+		m := newTerminal(t)
+		before := m.state()
+		exe, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.enter("clear; echo what-was-there")
+		m.want("what-was-there")
+		m.enter(fmt.Sprintf("%s=%s %s --watch 200ms; echo exit-$?", watchEnv, kernels.Path(t, "6.12"), exe))
+		s := m.want("+6 ")
+		if !strings.HasPrefix(s, "bond0 in init_net") || !strings.Contains(s, "unhandled-protocol - no protocol handler") || strings.Contains(s, "what-was-there") {
+			t.Errorf("the screen:\n%s", s)
+		}
+		// Smaller, and narrower.
+		m.tmux("resize-window", "-x", "50", "-y", "8")
+		m.until("a table that fits", nil, func(s string) bool { // the terminal has the size before the table is drawn anew
+			for _, l := range strings.Split(s, "\n") {
+				if len([]rune(l)) > 50 {
+					return false
+				}
+			}
+			return strings.Contains(s, "lines more") && strings.Count(s, "bond0 in init_net") == 1
+		})
+		m.tmux("resize-window", "-x", "100", "-y", "50")
+		m.want("ruled out (--json tells by what)")
+		m.keys("C-c")
+		s = m.wantLast(shellPrompt)
+		if !strings.Contains(s, "exit-1") || !strings.Contains(s, "next:\n  see which frames nobody handles") || strings.Count(s, "bond0 in init_net") != 1 {
+			t.Errorf("in the end:\n%s", s)
+		}
+		if history := m.tmux("capture-pane", "-p", "-S", "-"); !strings.Contains(history, "what-was-there") {
+			t.Errorf("what was on the screen before has gone:\n%s", history)
+		}
+		_, before, _ = strings.Cut(before, "\n") // the first line has the size
+		if _, after, _ := strings.Cut(m.state(), "\n"); after != before {
 			t.Errorf("the terminal was\n%s\nand is\n%s", before, after)
 		}
 	})
