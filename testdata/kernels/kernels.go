@@ -47,6 +47,13 @@ func OpenNet(tb testing.TB) *kmem.Image {
 	return open(tb, path(tb, "net-6.12"))
 }
 
+// OpenLosses opens the snapshot of 7.3's counters of protocols, of the lab's namespace of losses and of the first
+// one, until the test ends.
+func OpenLosses(tb testing.TB) *kmem.Image {
+	tb.Helper()
+	return open(tb, path(tb, "losses-7.3"))
+}
+
 func open(tb testing.TB, file string) *kmem.Image {
 	tb.Helper()
 	img, err := kmem.Open(file)

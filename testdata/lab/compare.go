@@ -3,17 +3,19 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
+	"time"
 )
 
 // A check is one thing that kinspect must get right. Checks are data: to add
 // one, add a row to commandChecks, or a function to checks.
 type check struct {
 	name string
-	// at names the captures that the check belongs to: incident, scenarios,
-	// vmcore, wide, noinfo; packed, for vmcore's dumps that take long to unpack; and
-	// "hostile", the end of the shared boot, where the host starts to refuse.
+	// at names the captures that the check belongs to: incident, quiet, scenarios,
+	// vmcore, wide, noinfo, probes; packed, for vmcore's dumps that take long to unpack; and
+	// behind the scenarios "watch" and "hostile", the end of the shared boot, where the host starts to refuse.
 	at []string
 	// on restricts the check to "live" or to "dump"; "" is both.
 	on string
@@ -21,14 +23,16 @@ type check struct {
 	series string
 	// first asks a capture's first dump, and no other row of the same memory: many answers, and slow ones.
 	first bool
-	run   func(*subjectContext) error
+	// once is for a check that says itself how memory is to be read: it is not made a second time through BPF, as all others are.
+	once bool
+	run  func(*subjectContext) error
 }
 
 // fits tells whether a check is for this subject.
 func (k check) fits(c *subjectContext) bool {
 	on := map[bool]string{true: "live", false: "dump"}[c.live()]
 	other, not := strings.CutPrefix(k.series, "!")
-	if k.first && strings.Contains(c.file, "/") {
+	if k.first && strings.Contains(c.file, "/") || k.once && c.throughBPF() {
 		return false
 	}
 	return contains(k.at, c.capture) && (k.on == "" || k.on == on) &&
@@ -45,6 +49,8 @@ type subjectContext struct {
 	truth   *truth
 	guest   *guest // nil on a dump
 	host    hostTools
+	matrix  *matrix // nil where what explain tells is not recorded
+	times   bool    // tell what each check takes
 }
 
 // hostTools are what checks may use on this machine.
@@ -56,15 +62,24 @@ type hostTools struct {
 
 var checks = []check{
 	{name: "explain-bond0", at: []string{"incident", "vmcore", "wide", "noinfo", "packed"}, run: checkIncident},
-	{name: "truth", at: []string{"incident", "scenarios", "vmcore", "wide", "noinfo"}, run: checkTruth},
-	{name: "counters", at: []string{"incident", "scenarios", "vmcore", "wide", "noinfo"}, run: checkCounters},
+	{name: "truth", at: []string{"incident", "quiet", "scenarios", "vmcore", "wide", "noinfo", noIPv6}, run: checkTruth},
+	{name: "counters", at: []string{"incident", "scenarios", "vmcore", "wide", "noinfo"}, run: everyNamespace(checkCounters)},
+	{name: "all-counters", at: []string{"incident", "scenarios", "vmcore", "wide"}, run: everyNamespace(checkAllCounters)},
+	{name: "snmp-files", at: []string{"incident", "scenarios", "vmcore", "wide"}, run: everyNamespace(checkSNMPFiles)},
+	{name: "nstat", at: []string{"incident", "scenarios"}, run: everyNamespace(checkNstat)},
+	{name: "losses", at: []string{"scenarios"}, run: checkLosses},
+	{name: "snmp-snapshot", at: []string{"scenarios"}, run: checkSNMPSnapshot},
+	{name: "ethtool", at: []string{"incident"}, on: "live", run: checkEthtool},
 	{name: "softnet", at: []string{"incident", "scenarios"}, run: checkSoftnet},
 	{name: "ptype", at: []string{"incident", "scenarios"}, run: checkPtype},
 	{name: "overview", at: []string{"scenarios"}, run: checkOverview},
 	{name: "snapshot", at: []string{"incident", "scenarios"}, run: checkSnapshot},
 	{name: "sym", at: []string{"incident", "scenarios", "vmcore", "wide"}, run: checkSym},
+	{name: "runbook", at: []string{"incident", "scenarios", "vmcore", "wide"}, run: checkRunbook},
+	{name: "runbook-file", at: []string{"incident"}, on: "live", run: checkRunbookFile},
 	{name: "scripts", at: []string{"incident", "scenarios"}, run: checkScripts},
 	{name: "tasks", at: []string{"incident", "scenarios", "wide"}, run: checkTasks},
+	{name: "processes", at: []string{"incident", "scenarios", "wide"}, run: checkProcesses},
 	{name: "files", at: []string{"incident", "scenarios", "wide"}, run: checkFiles},
 	{name: "stacks", at: []string{"incident", "scenarios", "wide"}, run: checkStacks},
 	{name: "modules", at: []string{"incident", "scenarios", "vmcore", "wide"}, run: checkModules},
@@ -77,9 +92,10 @@ var checks = []check{
 	{name: "unmapped", at: []string{"incident"}, run: checkUnmapped},
 	{name: "callers-namespace", at: []string{"incident"}, on: "live", run: checkCallersNamespace},
 	{name: "kptr-restrict", at: []string{"incident"}, on: "live", run: checkKptrRestrict},
-	{name: "not-root", at: []string{"hostile"}, on: "live", run: checkNotRoot},
-	{name: "no-kcore", at: []string{"hostile"}, on: "live", run: checkNoKcore},
-	{name: "lockdown", at: []string{"hostile"}, on: "live", run: checkLockdown},
+	{name: "watch", at: []string{"watch"}, on: "live", run: checkWatch},
+	{name: "not-root", at: []string{"hostile"}, on: "live", once: true, run: checkNotRoot},
+	{name: "no-kcore", at: []string{"hostile"}, on: "live", once: true, run: checkNoKcore},
+	{name: "lockdown", at: []string{"hostile"}, on: "live", once: true, run: checkLockdown},
 }
 
 // compare runs all checks that fit, and returns what failed, a line or more
@@ -89,18 +105,34 @@ func compare(c *subjectContext) (failures []error, passed int) {
 	if c.live() {
 		what = c.capture + " live"
 	}
-	list := slices.Concat(checks, netChecks, commandCheckList())
+	if c.throughBPF() {
+		what += " through BPF"
+	}
+	list := slices.Concat(checks, netChecks, commandCheckList(), probeChecks, headChecks, traceChecks, countChecks, memoryChecks, privilegeChecks, loadChecks)
 	for _, k := range list {
 		if !k.fits(c) {
 			continue
 		}
-		if err := k.run(c); err != nil {
+		start, cpu := time.Now(), c.cpu()
+		err := k.run(c)
+		if c.times {
+			fmt.Fprintf(os.Stderr, "lab: %s, %s: %s: %.2f s, of QEMU's CPU %.2f s\n", c.kernel.series, what, k.name, time.Since(start).Seconds(), (c.cpu() - cpu).Seconds())
+		}
+		if err != nil {
 			failures = append(failures, fmt.Errorf("%s, %s: %s: %w", c.kernel.series, what, k.name, err))
 			continue
 		}
 		passed++
 	}
 	return failures, passed
+}
+
+// cpu is what the guest has taken of this machine's time; 0 on a dump.
+func (c *subjectContext) cpu() time.Duration {
+	if c.guest == nil {
+		return 0
+	}
+	return c.guest.cpu()
 }
 
 // bareModules is the kernel whose modules bring no types. Live, netlink knows
@@ -150,7 +182,10 @@ var commandChecks = []commandCheck{
 	{at: "incident", series: "5.10", args: []string{"handler", "0x0800", "veth0"}, exit: 2, stdout: []string{"bond_handle_frame", "BTF"}},
 	{at: "scenarios", series: "5.10", args: []string{"handler", "STP", "quiet0"}, exit: 2, stdout: []string{"llc_rcv", "SAP", "BTF"}},
 	{at: "scenarios", args: []string{"handler", "0x88b5", "plain0"}, exit: 1, stdout: []string{"none"}},
+	{at: "scenarios", args: []string{"handler", "IPv6", "plain0"}, stdout: []string{"ipv6_rcv", "IPv6 is off on plain0", "Ip6InDiscards"}},
 	{at: "scenarios", args: []string{"handler", "0x88b5", "port0"}, exit: 1, stdout: []string{"br_handle_frame", "br0"}},
+
+	{at: "incident vmcore", on: "dump", series: "!5.10", args: []string{"check", "testdata/examples/site.check"}, exit: 1, stdout: []string{"fine   uplink ", "FOUND  uplink-drops", "bond0: 1000 of a thousand at worst, at most 1", "48 unhandled-protocol (only path left, as set up now)", "FOUND  lldp"}},
 
 	// The shell that panicked. Two tasks of a CPU are on it while it switches from one to the other.
 	{at: "vmcore", on: "dump", args: []string{"eval", "tasks('all') | filter(.on_cpu != 0 && .comm == 'sh') | map(stack(#))"}, stdout: []string{"__crash_kexec+", "panic+", "sysrq_handle_crash+", "vfs_write+", "entry_SYSCALL_64_after_hwframe+"}},
@@ -160,6 +195,7 @@ var commandChecks = []commandCheck{
 	{at: "incident", args: []string{"--netns", "{blue}", "eval", "netdev('eth0').name"}, stdout: []string{"eth0"}},
 	{at: "incident", args: []string{"eval", "netdev('eth0', '{blue}').name"}, stdout: []string{"eth0"}},
 	{at: "incident", args: []string{"eval", "netdevs('all') | filter(.name == 'twin') | count()"}, stdout: []string{"2"}},
+	{at: "incident", on: "dump", args: []string{"explain", "bond0", "--watch", "2s"}, exit: 2, stderr: []string{"nothing moves in a dump"}},
 	{at: "incident", args: []string{"explain", "bond9"}, exit: 2, stderr: []string{"bond0"}},
 	{at: "incident", series: "!5.10", args: []string{"explain", "veth1"}, exit: 1, stdout: []string{"veth1"}},
 	{at: "incident", series: "!5.10", args: []string{"explain", "veth0"}, stdout: []string{"veth0"}},
@@ -167,6 +203,9 @@ var commandChecks = []commandCheck{
 	{at: "incident", series: "5.10", on: "live", args: []string{"explain", "veth0"}, stdout: []string{"veth0"}},
 	{at: "incident", series: "5.10", on: "dump", args: []string{"explain", "veth1"}, exit: 2, stdout: []string{"rx_dropped at least 5"}},
 	{at: "incident", series: "5.10", on: "dump", args: []string{"explain", "veth0"}, exit: 2, stdout: []string{"rx_dropped at least 0"}},
+	{at: "incident", series: "!5.10", on: "live", args: []string{"explain", "bond0", "--html", "-"}, exit: 1, stdout: []string{"<h1>bond0 in init_net</h1>", "the running kernel", "Up for", "48 lost, in rx_dropped", "says 53 too"}},
+	{at: "incident vmcore", series: "!5.10", on: "dump", args: []string{"explain", "bond0", "--html", "-"}, exit: 1, stdout: []string{"<h1>bond0 in init_net</h1>", "Its clock then", "48 lost, in rx_dropped"}},
+	{at: "vmcore", on: "dump", series: "!5.10", args: []string{"explain", "bond0", "--html", "-"}, exit: 1, stdout: []string{"<dt>Crashed</dt>"}},
 	{at: "incident", args: []string{"handler", "nonsense", "bond0"}, exit: 2, stderr: []string{"nonsense"}},
 	{at: "incident", args: []string{"eval", "netdev('bond0'"}, exit: 2},
 	{at: "incident", args: []string{"eval", "netdev('bond0').no_such_member"}, exit: 2, stderr: []string{"no_such_member"}},

@@ -56,6 +56,11 @@ func checkSnapshot(c *subjectContext) error {
 	if second.exit != first.exit {
 		return second.fail("the snapshot answers with exit %d, its source with %d", second.exit, first.exit)
 	}
+	if c.throughBPF() { // each run has loaded programs of its own
+		for _, a := range []*answer{&before, &first, &second} {
+			a.stdout = programsLoaded.ReplaceAllString(a.stdout, "programs loaded since boot")
+		}
+	}
 	var a, b any
 	if err := errors.Join(json.Unmarshal([]byte(first.stdout), &a), json.Unmarshal([]byte(second.stdout), &b)); err != nil {
 		return err
@@ -114,7 +119,7 @@ func checkUnmapped(c *subjectContext) error {
 		return err
 	}
 	words := []string{"not mapped", "is not present"}
-	if c.live() {
+	if c.live() && !c.throughBPF() {
 		words = append(words, "/proc/kcore answers such reads with zeros")
 	}
 	return a.check(2, nil, words)
@@ -157,17 +162,18 @@ func checkKptrRestrict(c *subjectContext) error {
 	return a.check(0, []string{"48"}, []string{"kptr_restrict"})
 }
 
-// refused is what holds wherever the host does not let kinspect read.
-func refused(c *subjectContext, line string, words ...string) error {
+// refused is what holds wherever the host does not let kinspect read. way is how it is to read.
+func refused(c *subjectContext, line, way string, words ...string) error {
 	live := c.subject.(liveSubject)
-	a, err := live.shell(strings.ReplaceAll(line, "KINSPECT", "kinspect explain bond0"))
+	command := "kinspect --memory " + way + " "
+	a, err := live.shell(strings.ReplaceAll(line, "KINSPECT", command+"explain bond0"))
 	if err != nil {
 		return err
 	}
 	if err := a.check(2, nil, words); err != nil {
 		return err
 	}
-	doctor, err := live.shell(strings.ReplaceAll(line, "KINSPECT", "kinspect doctor"))
+	doctor, err := live.shell(strings.ReplaceAll(line, "KINSPECT", command+"doctor"))
 	if err != nil {
 		return err
 	}
@@ -178,17 +184,79 @@ func refused(c *subjectContext, line string, words ...string) error {
 }
 
 func checkNotRoot(c *subjectContext) error {
-	return refused(c, "chmod 755 /; guest as 65534 KINSPECT", "root")
+	for _, way := range []string{"auto", "kcore", "bpf"} {
+		if err := refused(c, "chmod 755 /; guest as 65534 KINSPECT", way, "root"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
+// checkNoKcore takes /proc/kcore away. kinspect then reads through BPF by itself; who wants the file and nothing else is
+// told that it is empty.
 func checkNoKcore(c *subjectContext) error {
-	return refused(c, "set +e; mount -o bind /dev/null /proc/kcore; KINSPECT; status=$?; umount /proc/kcore; exit $status", "/proc/kcore")
+	const hidden = "set +e; mount -o bind /dev/null /proc/kcore; KINSPECT; status=$?; umount /proc/kcore; exit $status"
+	if err := refused(c, hidden, "kcore", "/proc/kcore", "masked"); err != nil {
+		return err
+	}
+	live := c.subject.(liveSubject)
+	total, err := bondTotal(c)
+	if err != nil {
+		return err
+	}
+	for _, row := range []struct {
+		command string
+		exit    int
+		stdout  []string
+	}{
+		{"kinspect explain bond0", c.exit(1), []string{"BPF", "rx_dropped " + total + " =", "the kernel's netlink says " + total + " too"}},
+		{"kinspect doctor", map[bool]int{true: 1}[c.kernel.series == bareModules], []string{"BPF (bpf_probe_read_kernel) opens; cannot read", "/proc/kcore", "the file is empty"}},
+	} {
+		a, err := live.shell(strings.ReplaceAll(hidden, "KINSPECT", row.command))
+		if err != nil {
+			return err
+		}
+		if err := a.check(row.exit, row.stdout, nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// checkLockdown comes last of all: a lockdown is not taken back.
-func checkLockdown(c *subjectContext) error {
-	return refused(c, `mkdir -p /sys/kernel/security
+// bondTotal is what the guest says of bond0's rx_dropped, which frames that came since the incident have moved.
+func bondTotal(c *subjectContext) (string, error) {
+	out, err := c.guest.run("cat /sys/class/net/bond0/statistics/rx_dropped")
+	return strings.TrimSpace(string(out)), err
+}
+
+// lockDown brings the guest into a mode of lockdown, if it is not in one that is stricter.
+const lockDown = `mkdir -p /sys/kernel/security
 test -e /sys/kernel/security/lockdown || mount -t securityfs none /sys/kernel/security
-grep -q '\[confidentiality\]' /sys/kernel/security/lockdown || echo confidentiality > /sys/kernel/security/lockdown
-KINSPECT`, "lockdown")
+grep -q '\[confidentiality\]' /sys/kernel/security/lockdown || grep -q '\[MODE\]' /sys/kernel/security/lockdown || echo MODE > /sys/kernel/security/lockdown
+`
+
+// checkLockdown comes last of all: a lockdown is not taken back. That of the kernel's integrity lets memory be read, both ways; that
+// of confidentiality neither way, and each says so.
+func checkLockdown(c *subjectContext) error {
+	live := c.subject.(liveSubject)
+	total, err := bondTotal(c)
+	if err != nil {
+		return err
+	}
+	for _, way := range []string{"kcore", "bpf"} {
+		a, err := live.shell("set +e\n" + strings.ReplaceAll(lockDown, "MODE", "integrity") + "kinspect --memory " + way + " explain bond0; kinspect doctor")
+		if err != nil {
+			return err
+		}
+		if err := a.check(map[bool]int{true: 1}[c.kernel.series == bareModules], []string{"rx_dropped " + total + " =", "lockdown: integrity (which lets memory be read)"}, nil); err != nil {
+			return err
+		}
+	}
+	confidential := strings.ReplaceAll(lockDown, "MODE", "confidentiality")
+	for _, way := range []string{"auto", "kcore", "bpf"} {
+		if err := refused(c, confidential+"KINSPECT", way, "locked down for confidentiality", "lockdown"); err != nil {
+			return err
+		}
+	}
+	return nil
 }

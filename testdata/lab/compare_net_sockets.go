@@ -225,10 +225,6 @@ func ssRow(l string) (row string, state string) {
 	if strings.HasPrefix(f[0], "u_") {
 		ends = f[4:min(len(f), 8)]
 	}
-	for i, e := range ends {
-		// ss writes a socket of IPv6 on any address that takes IPv4, too, as *.
-		ends[i] = strings.Replace(e, "[::]:", "*:", 1)
-	}
 	return line(f[0], f[1], f[2], f[3], ends, users), f[1]
 }
 
@@ -300,6 +296,9 @@ func checkSockstat(c *subjectContext, ns string, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := checkSummary(c, ns, args); err != nil {
+		return err
+	}
 	got := map[string]uint64{
 		"sockets used": have.Used, "TCP inuse": have.TCP.Hashed.Inet, "TCP6 inuse": have.TCP.Hashed.Inet6,
 		"TCP orphan": have.TCP.Orphaned, "TCP tw": have.TCP.TimeWait, "TCP alloc": have.TCP.Allocated,
@@ -315,4 +314,40 @@ func checkSockstat(c *subjectContext, ns string, args []string) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// timeWait is the one number of a summary that changes by itself: sockets in TIME_WAIT end. It is part
+// of the total of TCP.
+var timeWait = regexp.MustCompile(`(?m)^TCP: +\d+ .*timewait \d+\)$`)
+
+// checkSummary compares the text of the summary with that of `ss -s`, word by word.
+func checkSummary(c *subjectContext, ns string, args []string) error {
+	text, err := c.netFact(ns, "ss-summary")
+	if err != nil {
+		return err
+	}
+	a, err := c.ask(append(slices.Clone(args), "eval", "socket_summary()")...)
+	if err != nil {
+		return err
+	}
+	if a.exit != 0 {
+		return a.fail("exit %d, want 0", a.exit)
+	}
+	words := func(text string) []string {
+		var out []string
+		for l := range strings.Lines(text) {
+			if c.live() && timeWait.MatchString(strings.TrimSpace(l)) {
+				continue
+			}
+			// Fragments that wait for others are not among the sockets.
+			if f := strings.Fields(l); len(f) > 0 && f[0] != "FRAG" {
+				out = append(out, strings.Join(f, " "))
+			}
+		}
+		return out
+	}
+	if have, want := words(a.stdout), words(text); !slices.Equal(have, want) {
+		return a.fail("the summary is %q, ss -s printed %q", have, want)
+	}
+	return nil
 }

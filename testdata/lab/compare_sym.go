@@ -48,6 +48,9 @@ func checkSym(c *subjectContext) error {
 		for _, m := range answer.Around {
 			s := symbol{m.Address, m.Symbol, m.Type, m.Module}
 			listed[s] = true
+			if s.module == "bpf" && strings.HasSuffix(s.name, "_kinspect_read") {
+				continue // by which it reads this moment
+			}
 			if !said[s] {
 				return a.fail("/proc/kallsyms has no %+v", s)
 			}

@@ -27,6 +27,10 @@ var netFacts = []netFact{
 	{"netlink", "cat /proc/net/netlink"},
 	{"sockstat", "cat /proc/net/sockstat"},
 	{"sockstat6", "cat /proc/net/sockstat6"},
+	{"snmp", "cat /proc/net/snmp"},
+	{"snmp6", "cat /proc/net/snmp6"},
+	{"netstat", "cat /proc/net/netstat"},
+	{"nstat.json", "/usr/bin/nstat -asz --json"},
 	{"ss-inet", "/usr/bin/ss -H -t -u -a -n -p"},
 	{"ss-unix", "/usr/bin/ss -H -x -a -n -p"},
 	{"ss-summary", "/usr/bin/ss -s"},
@@ -36,7 +40,11 @@ var netFacts = []netFact{
 func netFactsScript() string {
 	var b strings.Builder
 	for _, f := range netFacts {
-		fmt.Fprintf(&b, "\t$in %s > net/$ns/%s\n", f.command, f.name)
+		command := "$in " + f.command
+		if file, ok := strings.CutPrefix(f.command, "cat "); ok && strings.HasSuffix(file, "6") {
+			command = "if test -e " + file + "; then " + command + "; fi" // a kernel may be without IPv6
+		}
+		fmt.Fprintf(&b, "\t%s > net/$ns/%s\n", command, f.name)
 	}
 	return b.String()
 }

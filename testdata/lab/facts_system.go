@@ -17,6 +17,12 @@ for s in /proc/[0-9]*/task/[0-9]*; do
 	echo "== ${s##*/}"
 	cat $s/stack 2>/dev/null || true
 done > stacks
+for f in cmdline environ; do
+	for p in /proc/[0-9]*; do
+		echo "== ${p##*/}"
+		tr '\0' '\n' 2>/dev/null < $p/$f || true
+	done > ${f}s
+done
 cp /proc/modules modules
 cp /proc/1/mounts mounts
 cp /proc/slabinfo slabinfo

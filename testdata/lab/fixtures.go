@@ -40,10 +40,16 @@ var fixtures = map[string]struct{ kernels, questions []string }{
 			"nf_hooks() | map(#)", "netdevs() | map(netdev_info(#))", "netdevs() | map(netdev_addrs(#))",
 		},
 	},
+	"losses": {
+		[]string{"7.3"},
+		[]string{
+			"snmp('losses')", "snmp('init_net')", "snmp_report('losses')", "snmp_report('init_net')", "sockets(['udp', 'tcp'], 'losses') | map(#)",
+		},
+	},
 }
 
 // fixtureCaptures are those of the captures that have fixtures of another name beside their own.
-var fixtureCaptures = map[string][]string{"scenarios": {"net"}}
+var fixtureCaptures = map[string][]string{"scenarios": {"net", "losses"}}
 
 // writeFixtures takes a capture's snapshots.
 func (r *runner) writeFixtures(ctx context.Context, g *guest, capture, dir string) error {
@@ -63,7 +69,7 @@ func (r *runner) writeFixture(ctx context.Context, g *guest, name, dir string) e
 		return nil
 	}
 	const at = "/tmp/fixture.kdump"
-	s := liveSubject{g}
+	s := liveSubject{g: g}
 	// Tests make dumps of these: symbols and types are in memory, as in a kernel's.
 	a, err := s.ask(append([]string{"snapshot", "-o", at, "--format", "kdump-pages", "--", "eval"}, f.questions...)...)
 	if err != nil {

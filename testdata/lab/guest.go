@@ -95,6 +95,7 @@ func (g *guest) load(names ...string) error {
 		bonding) insmod /modules/$m.ko max_bonds=0;; # no bond0 but ours
 		nf_conntrack) insmod /modules/$m.ko enable_hooks=1;; # in every namespace, not when it is needed
 		dummy) insmod /modules/$m.ko numdummies=0;;
+		ifb) insmod /modules/$m.ko numifbs=0;;
 		*) insmod /modules/$m.ko;;
 		esac
 	done

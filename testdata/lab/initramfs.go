@@ -17,10 +17,10 @@ var bootModules = []string{"virtio_pci", "virtio_console", "virtio_blk", "qemu_f
 // labModules are there for scenarios to load. llc, stp and bridge are not
 // loaded before a scenario asks: with llc in the kernel, STP frames have a
 // handler and the incident is another one.
-var labModules = []string{"bonding", "veth", "dummy", "8021q", "macvlan", "llc", "stp", "bridge"}
+var labModules = []string{"bonding", "veth", "dummy", "8021q", "macvlan", "llc", "stp", "bridge", "nf_tables"}
 
 // programs go into the guest with the shared libraries that they need.
-var programs = []string{"/usr/sbin/ip", "/usr/sbin/tc", "/usr/sbin/bridge", "/usr/bin/ss"}
+var programs = []string{"/usr/sbin/ip", "/usr/sbin/tc", "/usr/sbin/bridge", "/usr/bin/ss", "/usr/bin/nstat", "/usr/bin/netstat", "/usr/sbin/ifconfig", "/usr/sbin/ethtool", "/usr/sbin/nft", "/usr/sbin/bpftool"}
 
 // initScript brings the guest to where the agent can take over. Autoloading is
 // impossible, as the guest has no modprobe: what is loaded is what a scenario
@@ -59,7 +59,7 @@ type initramfsSpec struct {
 // buildInitramfs writes the guest's root as an uncompressed cpio archive:
 // decompression would be the guest's work, under emulation.
 func buildInitramfs(ctx context.Context, k *kernel, spec initramfsSpec, to string) error {
-	set, err := k.moduleSet(ctx, slices.Concat(bootModules, labModules, netModules))
+	set, err := k.moduleSet(ctx, slices.Concat(bootModules, labModules, netModules, pathModules, headModules, loadModules))
 	if err != nil {
 		return err
 	}

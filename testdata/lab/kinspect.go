@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// kinspectTime bounds one run of kinspect; a second is usual in the guest.
-const kinspectTime = time.Minute
+// kinspectTime bounds one run of kinspect; a second is usual in the guest, where the machine has nothing else to do.
+const kinspectTime = 3 * time.Minute
 
 // An answer is how one run of kinspect ended.
 type answer struct {
@@ -29,10 +29,22 @@ type subject interface {
 	live() bool
 }
 
-// liveSubject runs kinspect in the guest, on /proc/kcore.
-type liveSubject struct{ g *guest }
+// liveSubject runs kinspect in the guest.
+type liveSubject struct {
+	g *guest
+	// memory is how it is to read memory, as its variable KINSPECT_MEMORY says: "bpf", or "" for its own choice, /proc/kcore.
+	memory string
+}
 
 func (s liveSubject) live() bool { return true }
+
+// way tells kinspect how to read memory, at the start of a script.
+func (s liveSubject) way() string {
+	if s.memory == "" {
+		return ""
+	}
+	return "export KINSPECT_MEMORY=" + s.memory + "\n"
+}
 
 func (s liveSubject) ask(args ...string) (answer, error) {
 	return s.shell(quoteAll(append([]string{"kinspect"}, args...)))
@@ -41,7 +53,7 @@ func (s liveSubject) ask(args ...string) (answer, error) {
 // shell runs a command line that has kinspect in it, for the checks that need
 // more than arguments: another user, another namespace.
 func (s liveSubject) shell(line string) (answer, error) {
-	resp, err := s.g.try(kinspectTime, line)
+	resp, err := s.g.try(kinspectTime, s.way()+line)
 	return answer{command: line, exit: resp.Exit, stdout: string(resp.Stdout), stderr: string(resp.Stderr)}, err
 }
 
@@ -137,6 +149,8 @@ type explanation struct {
 		Func      string `json:"func"`
 		Module    string `json:"module"`
 	} `json:"handlers"`
+	Path  []string `json:"path"`
+	Notes []string `json:"notes"`
 }
 
 // A causePath is one way in which a counter can rise.
@@ -145,6 +159,9 @@ type causePath struct {
 	Verdict  string   `json:"verdict"`
 	Level    string   `json:"level"`
 	Count    *uint64  `json:"count"`
+	Min      uint64   `json:"min"`
+	Max      *uint64  `json:"max"`
+	Now      bool     `json:"now"`
 	Evidence []string `json:"evidence"`
 }
 

@@ -34,21 +34,27 @@ type options struct {
 	kinspect   string   // path of the binary to test
 	noKinspect bool
 	cached     bool
+	prepare    bool // fetch and make what a run needs, and boot nothing
 	jobs       int
 	fixtures   string // directory that takes new snapshots for the tests
 	ask        string // a shell command to run in the guest after each capture
+	matrix     string // document that takes the table of scenarios
+	times      bool   // tell what each check takes
 	cache      string
 }
 
 func main() {
 	var o options
 	kernels := flag.String("kernels", "", "only these, by series or suite: 6.12,trixie-backports")
-	boots := flag.String("boots", "", "only these boots: shared, noinfo, vmcore, wide")
+	boots := flag.String("boots", "", "only these boots: shared, noinfo, vmcore, wide, noipv6, probes, many, memory, load")
 	flag.StringVar(&o.kinspect, "kinspect", "", "static kinspect binary to test (default: build ./cmd/kinspect)")
 	flag.BoolVar(&o.noKinspect, "no-kinspect", false, "make facts and dumps, compare nothing")
 	flag.BoolVar(&o.cached, "cached", false, "use the kernels that are unpacked already, ask no mirror")
+	flag.BoolVar(&o.prepare, "prepare", false, "fetch the kernels and make the tools, boot nothing")
 	flag.StringVar(&o.fixtures, "fixtures", "", "write the snapshots that the tests use into this directory")
 	flag.StringVar(&o.ask, "ask", "", "also run this shell command in the guest at each capture, and print what it says")
+	flag.StringVar(&o.matrix, "matrix", "", "write the table of scenarios into this document, such as README.md")
+	flag.BoolVar(&o.times, "times", false, "tell on stderr what each check takes, of the clock and of QEMU's CPU time")
 	flag.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "kernels at a time")
 	flag.Parse()
 	o.kernels, o.boots = list(*kernels), list(*boots)
@@ -81,6 +87,13 @@ func (o options) wants(suite, series string) bool {
 
 // wantsBoot tells whether --boots asks for a boot.
 func (o options) wantsBoot(name string) bool { return len(o.boots) == 0 || contains(o.boots, name) }
+
+// dumps tells whether a boot is wanted that leaves dumps to be compared.
+func (o options) dumps() bool {
+	return len(o.boots) == 0 || slices.ContainsFunc(o.boots, func(b string) bool {
+		return b != probes && b != "many" && b != "memory" && b != "load"
+	})
+}
 
 // mayWant tells the same of a suite, whose series may not be known yet: then
 // some name in --kernels must be none of the known ones.
@@ -120,7 +133,7 @@ func lab(ctx context.Context, o options) error {
 			return err
 		}
 	}
-	if o.kinspect == "" && !o.noKinspect {
+	if o.kinspect == "" && !o.noKinspect && !o.prepare {
 		o.kinspect = filepath.Join(o.cache, "kinspect")
 		if err := buildStatic(ctx, "./cmd/kinspect", o.kinspect); err != nil {
 			return err
@@ -141,13 +154,15 @@ func lab(ctx context.Context, o options) error {
 			slots <- struct{}{}
 			defer func() { <-slots }()
 			start := time.Now()
-			r := &runner{guest: guestProgram, kinspect: o.kinspect, fixtures: o.fixtures, ask: o.ask, tools: tools}
+			r := &runner{guest: guestProgram, kinspect: o.kinspect, fixtures: o.fixtures, ask: o.ask, times: o.times, tools: tools}
 			if r.kernel, r.result.err = findKernel(ctx, o, s, m); r.result.err == nil {
 				if !o.wants(s.name, r.kernel.series) {
 					return
 				}
 				r.dir = filepath.Join(o.cache, r.kernel.series)
-				r.result.err = r.all(ctx, o)
+				if !o.prepare {
+					r.result.err = r.all(ctx, o)
+				}
 			}
 			r.result.took = time.Since(start)
 			runners[i] = r
@@ -155,7 +170,17 @@ func lab(ctx context.Context, o options) error {
 	}
 	wait.Wait()
 	err = report(runners)
-	if !o.noKinspect {
+	if o.prepare {
+		return err
+	}
+	var all matrix
+	for _, r := range runners {
+		if r != nil && len(r.matrix.rows) > 0 {
+			all.join(r.kernel.series, &r.matrix)
+		}
+	}
+	err = errors.Join(err, writeMatrix(&all, o.cache, o.matrix))
+	if !o.noKinspect && o.dumps() {
 		err = errors.Join(err, testOnResults(ctx, o.cache, tools.pahole))
 	}
 	return err

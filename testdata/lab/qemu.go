@@ -195,6 +195,25 @@ func (q *qemu) failure(what string) error {
 	return errors.New(what + "\n" + tail)
 }
 
+// cpu is what QEMU has taken of this machine's time so far, in the hundredths of a second of /proc/PID/stat.
+func (q *qemu) cpu() time.Duration {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", q.cmd.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := bytes.Cut(stat, []byte(") "))
+	fields := strings.Fields(string(rest)) // from the third on, the state
+	if len(fields) < 13 {
+		return 0
+	}
+	var ticks int64
+	for _, f := range fields[11:13] { // utime and stime
+		n, _ := strconv.ParseInt(f, 10, 64)
+		ticks += n
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
+}
+
 // kill ends the guest and removes its sockets.
 func (q *qemu) kill() {
 	if q.cmd != nil && q.cmd.Process != nil {

@@ -19,7 +19,9 @@ type runner struct {
 	kinspect string
 	fixtures string // directory that takes new snapshots for the tests, or ""
 	ask      string // a shell command to run at each capture, or ""
+	times    bool   // tell what each check takes
 	tools    tools
+	matrix   matrix
 	result   result
 }
 
@@ -61,6 +63,9 @@ func (r *runner) guestFiles() map[string]string {
 // enough memory for 1 GiB pages in the direct map.
 var wideSuites = []string{"trixie", "trixie-backports"}
 
+// sharedMemory is what the scenarios take, with a snapshot of a kernel on top.
+const sharedMemory = 320
+
 // wideMemory holds at least one whole, aligned GiB of the direct map.
 const wideMemory = 2560
 
@@ -68,7 +73,7 @@ const wideMemory = 2560
 // all other scenarios, captured again.
 func (r *runner) shared(ctx context.Context) error {
 	start := time.Now()
-	m := machine{memory: 256}
+	m := machine{memory: sharedMemory}
 	if contains(strings.Fields(ownQEMUKernels), r.kernel.series) {
 		m.qemu = r.tools.qemu
 	}
@@ -86,12 +91,20 @@ func (r *runner) shared(ctx context.Context) error {
 		return err
 	}
 	r.progress("incident", start)
-	if err := playAll(g, &t, stageB); err != nil {
+	if err := playAll(g, &t, quietScenarios); err != nil {
+		return err
+	}
+	if err := r.capture(ctx, g, "quiet", &t); err != nil {
+		return err
+	}
+	r.progress("quiet scenarios", start)
+	if err := playAll(g, &t, floodScenarios); err != nil {
 		return err
 	}
 	if err := r.capture(ctx, g, "scenarios", &t); err != nil {
 		return err
 	}
+	r.compare(ctx, "watch", &t, g)
 	r.compare(ctx, "hostile", &t, g)
 	r.progress("scenarios", start)
 	return nil
@@ -126,7 +139,7 @@ func (r *runner) wide(ctx context.Context) error {
 	}
 	defer g.kill()
 	var t truth
-	if err := playAll(g, &t, []func(*guest, *truth) error{incident}); err != nil {
+	if err := playAll(g, &t, []func(*guest, *truth) error{incident, changedSetUp}); err != nil {
 		return err
 	}
 	if err := r.capture(ctx, g, "wide", &t); err != nil {
@@ -135,11 +148,53 @@ func (r *runner) wide(ctx context.Context) error {
 	return digHoles(filepath.Join(r.dir, "wide.elf"))
 }
 
+// noIPv6 is a machine whose kernel has IPv6 built in and does not start it (ipv6.disable=1), which leaves its frames
+// without a handler, as a kernel without the module would.
+func (r *runner) noIPv6(ctx context.Context) error {
+	g, err := r.boot(ctx, noIPv6, machine{memory: 256, cmdline: "ipv6.disable=1"})
+	if err != nil {
+		return err
+	}
+	defer g.kill()
+	var t truth
+	if err := playAll(g, &t, []func(*guest, *truth) error{ipv6Absent}); err != nil {
+		return err
+	}
+	return r.capture(ctx, g, noIPv6, &t)
+}
+
+// noIPv6 names that boot and its capture.
+const noIPv6 = "noipv6"
+
+// probes is where kinspect watches a live kernel while frames are sent: the incident's devices, and what each check sends.
+func (r *runner) probes(ctx context.Context) error {
+	g, err := r.boot(ctx, probes, machine{memory: sharedMemory})
+	if err != nil {
+		return err
+	}
+	defer g.kill()
+	var t truth
+	if err := playAll(g, &t, []func(*guest, *truth) error{incident}); err != nil {
+		return err
+	}
+	r.compare(ctx, probes, &t, g)
+	return r.askGuest(g, probes)
+}
+
+// probes names that boot and its checks.
+const probes = "probes"
+
 // boot starts a machine of this kernel with the usual initramfs.
 func (r *runner) boot(ctx context.Context, name string, m machine) (*guest, error) {
+	return r.bootWith(ctx, name, m, initramfsSpec{})
+}
+
+// bootWith is boot with more files in the guest.
+func (r *runner) bootWith(ctx context.Context, name string, m machine, spec initramfsSpec) (*guest, error) {
 	m.kernel, m.initrd = r.kernel, filepath.Join(r.dir, name+".cpio")
 	m.console = filepath.Join(r.dir, "console."+name+".log")
-	if err := buildInitramfs(ctx, r.kernel, initramfsSpec{init: agentInit, files: r.guestFiles()}, m.initrd); err != nil {
+	spec.init, spec.files = agentInit, r.guestFiles()
+	if err := buildInitramfs(ctx, r.kernel, spec, m.initrd); err != nil {
 		return nil, err
 	}
 	defer os.Remove(m.initrd) // QEMU has read it once the guest answers
@@ -163,12 +218,8 @@ func (r *runner) capture(ctx context.Context, g *guest, name string, t *truth) e
 	if r.kinspect == "" {
 		return nil
 	}
-	if r.ask != "" {
-		resp, err := g.try(kinspectTime, r.ask)
-		if err != nil {
-			return err
-		}
-		fmt.Printf("%s, %s: %s\n%s%s[exit %d]\n", r.kernel.series, name, r.ask, resp.Stdout, resp.Stderr, resp.Exit)
+	if err := r.askGuest(g, name); err != nil {
+		return err
 	}
 	if r.fixtures != "" {
 		if err := r.writeFixtures(ctx, g, name, r.fixtures); err != nil {
@@ -183,6 +234,19 @@ func (r *runner) capture(ctx context.Context, g *guest, name string, t *truth) e
 	return nil
 }
 
+// askGuest runs the command of --ask, and prints what it says.
+func (r *runner) askGuest(g *guest, name string) error {
+	if r.ask == "" {
+		return nil
+	}
+	resp, err := g.try(kinspectTime, r.ask)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s, %s: %s\n%s%s[exit %d]\n", r.kernel.series, name, r.ask, resp.Stdout, resp.Stderr, resp.Exit)
+	return nil
+}
+
 // takeFacts stores the facts of a capture. The last run's dump goes first: it
 // must never stand beside another boot's facts.
 func (r *runner) takeFacts(g *guest, name string, t *truth) (dir string, err error) {
@@ -193,30 +257,53 @@ func (r *runner) takeFacts(g *guest, name string, t *truth) (dir string, err err
 	return dir, g.captureFacts(dir, t)
 }
 
-// compare runs the checks of one capture, live in g, or on the dump where g is
-// nil.
+// compare runs the checks of one capture, live in g, both ways in which memory can be read, or on the dump where g is nil. The kernel
+// counts the BPF programs that it ever loaded, and explain reads that: what reads /proc/kcore comes first.
 func (r *runner) compare(ctx context.Context, name string, t *truth, g *guest) {
+	r.compareBy(ctx, name, t, g, "")
+	if g != nil {
+		r.compareBy(ctx, name, t, g, throughBPF)
+	}
+}
+
+// throughBPF is the second way to read a live kernel's memory.
+const throughBPF = "bpf"
+
+// compareBy is compare with the way in which memory is read live.
+func (r *runner) compareBy(ctx context.Context, name string, t *truth, g *guest, memory string) {
 	if r.kinspect == "" {
 		return
 	}
 	c := &subjectContext{
 		kernel: r.kernel, capture: name, truth: t, guest: g,
 		facts: filepath.Join(r.dir, "facts", name),
-		host:  hostTools{ctx: ctx, kinspect: r.kinspect, dir: r.dir},
+		host:  hostTools{ctx: ctx, kinspect: r.kinspect, dir: r.dir}, matrix: &r.matrix, times: r.times,
+	}
+	if name == "vmcore" || name == "noinfo" || name == probes || name == "load" || memory != "" {
+		c.matrix = nil // the incident once more, on another machine
 	}
 	verdict := &r.result.live
 	if g != nil {
-		c.subject = liveSubject{g}
+		c.subject = liveSubject{g, memory}
 	} else {
 		c.subject = dumpSubject{ctx: ctx, kinspect: r.kinspect, cores: []string{filepath.Join(r.dir, name+".elf")}}
 		c.file = name + ".elf"
 		verdict = &r.result.dump
 	}
-	start := time.Now()
+	start, cpu := time.Now(), c.cpu()
 	failures, passed := compare(c)
+	if passed+len(failures) == 0 {
+		return
+	}
 	what := fmt.Sprintf("%d checks of %s", passed+len(failures), name)
 	if g != nil {
 		what += " live"
+	}
+	if memory != "" {
+		what += " through " + memory
+	}
+	if g != nil {
+		what += fmt.Sprintf(" (%.1f s of QEMU's CPU time)", (c.cpu() - cpu).Seconds())
 	}
 	r.progress(what, start)
 	verdict.passed += passed
@@ -243,6 +330,11 @@ func (r *runner) all(ctx context.Context, o options) error {
 		{"noinfo", r.noinfo, len(rowsOf(r.kernel.series, noinfoDir, byQEMU)) > 0},
 		{"vmcore", r.kdump, true},
 		{"wide", r.wide, contains(wideSuites, r.kernel.suite)},
+		{noIPv6, r.noIPv6, true},
+		{probes, r.probes, r.kinspect != ""},
+		{"many", r.many, contains(o.boots, "many")}, // of use to testdata/bench alone
+		{"memory", r.memory, contains(o.boots, "memory")},
+		{"load", r.load, contains(o.boots, "load")},
 	}
 	var errs []error
 	for _, b := range boots {

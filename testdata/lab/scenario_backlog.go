@@ -9,6 +9,9 @@ const (
 	floodAtLeast = 500
 )
 
+// backlogged is the cause of a flood's drops.
+var backlogged = cause{Counter: "rx_dropped", Path: "backlog", Frames: floodAtLeast, AtLeast: true}
+
 // flood makes the softnet backlog overflow: its limit is 1, the receiver's
 // frames are steered to CPU 1, and the sender keeps CPU 0. The frames are IP,
 // which has a handler: those that are not dropped here are not counted later.
@@ -31,20 +34,20 @@ sleep 0.3`, dev))
 
 // backlogOnly is a device with backlog drops and no others.
 func backlogOnly(g *guest, t *truth) error {
-	s := t.begin("backlog", "flood0: a flood that overflows the softnet backlog")
+	s := t.begin("backlog", "softnet backlog full", "flood0: a flood that overflows the softnet backlog")
 	if err := pair(g, "flood0"); err != nil {
 		return err
 	}
 	if err := flood(g, s, "flood0"); err != nil {
 		return err
 	}
-	s.Expect = []expect{{Device: "flood0", AtLeast: n(floodAtLeast), Paths: []string{"backlog"}}}
+	s.Expect = []expect{{Device: "flood0", AtLeast: n(floodAtLeast), Causes: []cause{backlogged}}}
 	return nil
 }
 
 // backlogAndUnhandled has two causes on one device, which its counter adds up.
 func backlogAndUnhandled(g *guest, t *truth) error {
-	s := t.begin("two-causes", "mixed0: 17 unhandled frames, then a flood")
+	s := t.begin("two-causes", "two causes on one device", "mixed0: 17 unhandled frames, then a flood")
 	if err := pair(g, "mixed0"); err != nil {
 		return err
 	}
@@ -55,6 +58,6 @@ func backlogAndUnhandled(g *guest, t *truth) error {
 	if err := flood(g, s, "mixed0"); err != nil {
 		return err
 	}
-	s.Expect = []expect{{Device: "mixed0", AtLeast: n(17 + floodAtLeast), Paths: []string{"backlog", "unhandled-protocol"}}}
+	s.Expect = []expect{{Device: "mixed0", AtLeast: n(17 + floodAtLeast), Causes: append(unhandled(17), backlogged)}}
 	return nil
 }

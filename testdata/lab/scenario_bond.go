@@ -17,7 +17,7 @@ sleep 0.3`, bond, slave))
 // to be added: one slave had drops before it joined, which never count, and
 // one got drops in the bond and left, which stay.
 func bondHistory(g *guest, t *truth) error {
-	s := t.begin("bond-history", "bond1: hist0 had 7 drops before it joined, hist2 had 6 in the bond, left, and got 3 more")
+	s := t.begin("bond-history", "a bond's history: slaves that brought drops, and that left", "bond1: hist0 had 7 drops before it joined, hist2 had 6 in the bond, left, and got 3 more")
 	if err := pair(g, "hist0", "hist1", "hist2"); err != nil {
 		return err
 	}
@@ -53,10 +53,10 @@ ip link set bond1 up`); err != nil {
 		return err
 	}
 	s.Expect = []expect{
-		{Device: "bond1", ShownDropped: n(10 + 4 + 6), OwnDropped: n(10), RxNohandler: n(0), Paths: unhandledPath},
-		{Device: "hist0", ShownDropped: n(7), OwnDropped: n(7), Paths: unhandledPath},
-		{Device: "hist1", ShownDropped: n(4), OwnDropped: n(4), Paths: unhandledPath},
-		{Device: "hist2", ShownDropped: n(6 + 3), OwnDropped: n(6 + 3), Paths: unhandledPath},
+		{Device: "bond1", ShownDropped: n(10 + 4 + 6), OwnDropped: n(10), RxNohandler: n(0), Causes: append(unhandled(10), ofSlaves("rx_dropped", 4+6))},
+		{Device: "hist0", ShownDropped: n(7), OwnDropped: n(7), Causes: unhandled(7)},
+		{Device: "hist1", ShownDropped: n(4), OwnDropped: n(4), Causes: unhandled(4)},
+		{Device: "hist2", ShownDropped: n(6 + 3), OwnDropped: n(6 + 3), Causes: unhandled(6 + 3)},
 	}
 	return nil
 }
@@ -66,7 +66,7 @@ ip link set bond1 up`); err != nil {
 // drop; LLDP is. Our side stands before the other sends its first LACPDU, or
 // those would be drops of lag0 and lag1.
 func bondLACP(g *guest, t *truth) error {
-	s := t.begin("bond-lacp", "bond2, 802.3ad: LACP is taken by the bond, 9 LLDP frames are not")
+	s := t.begin("bond-lacp", "a bond with LACP", "bond2, 802.3ad: LACP is taken by the bond, 9 LLDP frames are not")
 	if _, err := g.run(`
 ip netns add switch
 for i in 0 1; do ip link add lag$i type veth peer name lag${i}p netns switch; done
@@ -95,18 +95,25 @@ sleep 0.3`); err != nil {
 		return err
 	}
 	s.Expect = []expect{
-		{Device: "bond2", ShownDropped: n(9), OwnDropped: n(9), RxNohandler: n(0), Paths: unhandledPath},
+		{Device: "bond2", ShownDropped: n(9), OwnDropped: n(9), RxNohandler: n(0), Causes: unhandled(9)},
 		{Device: "lag0", ShownDropped: n(0), OwnDropped: n(0)},
 		{Device: "lag1", ShownDropped: n(0), OwnDropped: n(0)},
 	}
 	return nil
 }
 
+// endLACP takes the devices of bondLACP away.
+func endLACP(g *guest, t *truth) error {
+	t.end("bond-lacp")
+	_, err := g.run("ip link del lag0\nip link del lag1\nip link del bond2\nip netns del switch")
+	return err
+}
+
 // bondNohandler sends frames that are not link-local into an inactive slave:
 // they may reach handlers bound to the slave alone, and are its rx_nohandler
 // when there is none. A bond adds its slaves' to its own.
 func bondNohandler(g *guest, t *truth) error {
-	s := t.begin("bond-nohandler", "bond3: 12 multicast frames into the inactive slave idle1")
+	s := t.begin("bond-nohandler", "multicast on an inactive slave", "bond3: 12 multicast frames into the inactive slave idle1")
 	if err := pair(g, "idle0", "idle1"); err != nil {
 		return err
 	}
@@ -128,9 +135,12 @@ ip link set bond3 up`); err != nil {
 		return err
 	}
 	s.Expect = []expect{
-		{Device: "bond3", ShownDropped: n(0), OwnDropped: n(0), RxNohandler: n(12)},
+		{Device: "bond3", ShownDropped: n(0), OwnDropped: n(0), RxNohandler: n(12), Causes: []cause{ofSlaves("rx_nohandler", 12)}},
 		{Device: "idle0", ShownDropped: n(0), OwnDropped: n(0), RxNohandler: n(0)},
-		{Device: "idle1", ShownDropped: n(0), OwnDropped: n(0), RxNohandler: n(12)},
+		{
+			Device: "idle1", ShownDropped: n(0), OwnDropped: n(0), RxNohandler: n(12),
+			Causes: []cause{{Counter: "rx_nohandler", Path: "inactive-slave", Frames: 12}},
+		},
 	}
 	return nil
 }

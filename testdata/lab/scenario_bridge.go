@@ -4,7 +4,7 @@ package main
 // then on, and opens SAP 0x42 for STP. On a port, frames to most link-local
 // groups stay the port's own; others go to the bridge, and count there.
 func bridgeAndLLC(g *guest, t *truth) error {
-	s := t.begin("bridge", "br0 with port0: 6 LLDP frames count on port0, 4 unhandled ones on br0; 8 STP frames into quiet0 have a handler now")
+	s := t.begin("bridge", "a bridge and its port", "br0 with port0: 6 LLDP frames count on port0, 4 unhandled ones on br0; 8 STP frames into quiet0 have a handler now")
 	if err := g.load("bridge"); err != nil {
 		return err
 	}
@@ -33,9 +33,16 @@ test "$(cat /sys/class/net/port0/brport/state)" = 3`); err != nil {
 		return err
 	}
 	s.Expect = []expect{
-		{Device: "port0", ShownDropped: n(6), OwnDropped: n(6), Paths: unhandledPath},
-		{Device: "br0", ShownDropped: n(4), OwnDropped: n(4), Paths: unhandledPath},
+		{Device: "port0", ShownDropped: n(6), OwnDropped: n(6), Causes: unhandled(6)},
+		{Device: "br0", ShownDropped: n(4), OwnDropped: n(4), Causes: unhandled(4)},
 		{Device: "quiet0", ShownDropped: n(0), OwnDropped: n(0)},
 	}
 	return nil
+}
+
+// endBridge takes the devices of bridgeAndLLC away.
+func endBridge(g *guest, t *truth) error {
+	t.end("bridge")
+	_, err := g.run("ip link del br0\nip link del port0\nip link del quiet0")
+	return err
 }

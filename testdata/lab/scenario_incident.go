@@ -15,7 +15,7 @@ const (
 // loads llc. Beside it lie what namespaces are tested with: eth0 exists in
 // "blue" alone, twin in both.
 func incident(g *guest, t *truth) error {
-	s := t.begin("incident", "STP and LLDP frames that nobody handles, on a bond")
+	s := t.begin("incident", "no handler, on a bond and its slaves", "STP and LLDP frames that nobody handles, on a bond")
 	if err := g.load("bonding", "veth", "dummy"); err != nil {
 		return err
 	}
@@ -55,11 +55,10 @@ sleep 0.5
 			return err
 		}
 	}
-	unhandled := []string{"unhandled-protocol"}
 	s.Expect = []expect{
-		{Device: "bond0", ShownDropped: n(stpActive + lldpActive + stpBackup), OwnDropped: n(stpActive + lldpActive), RxNohandler: n(0), Paths: unhandled},
+		{Device: "bond0", ShownDropped: n(stpActive + lldpActive + stpBackup), OwnDropped: n(stpActive + lldpActive), RxNohandler: n(0), Causes: append(unhandled(stpActive+lldpActive), ofSlaves("rx_dropped", stpBackup))},
 		{Device: "veth0", ShownDropped: n(0), OwnDropped: n(0), RxNohandler: n(0)},
-		{Device: "veth1", ShownDropped: n(stpBackup), OwnDropped: n(stpBackup), RxNohandler: n(0), Paths: unhandled},
+		{Device: "veth1", ShownDropped: n(stpBackup), OwnDropped: n(stpBackup), RxNohandler: n(0), Causes: unhandled(stpBackup)},
 		{Device: "veth0p", ShownDropped: n(0), OwnDropped: n(0)},
 		{Device: "veth1p", ShownDropped: n(0), OwnDropped: n(0)},
 		{Device: "eth0", NetNS: "blue", ShownDropped: n(0), OwnDropped: n(0)},

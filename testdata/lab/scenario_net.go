@@ -7,7 +7,7 @@ import "time"
 // drops and a backlog, BPF programs, and netfilter hooks. Nothing of it drops frames as devices count
 // them. It comes last: a connection that is over is kept for a minute alone.
 func netScene(g *guest, t *truth) error {
-	s := t.begin("net", "sock0: sockets, addresses, neighbours, qdiscs, programs and netfilter hooks")
+	s := t.begin("net", "sockets, qdiscs, hooks", "sock0: sockets, addresses, neighbours, qdiscs, programs and netfilter hooks")
 	s.Expect = []expect{{Device: "sock0", ShownDropped: n(0)}, {Device: "sock0p", ShownDropped: n(0)}}
 	if err := g.load(netModules...); err != nil {
 		return err
@@ -48,12 +48,12 @@ ip addr add 198.18.0.1/24 dev six0
 guest syn 198.18.0.77 198.18.0.1 7001
 guest frames -i many0 -type 0x0800 -size 1000 -count 9
 
-# From here on what is sent stays: one byte a second leaves.
+# From here on what is sent stays: one byte a second leaves, and the first frame has used up what may go at once.
 tc qdisc add dev sock0 root handle 1: prio
-tc qdisc add dev sock0 parent 1:1 handle 10: tbf rate 8bit burst 1600 limit 5000
-tc qdisc add dev sock0 parent 1:2 handle 20: tbf rate 8bit burst 1600 limit 5000
-tc qdisc add dev sock0 parent 1:3 handle 30: tbf rate 8bit burst 1600 limit 5000
-guest frames -i sock0 -type 0x0800 -size 1000 -count 20
+tc qdisc add dev sock0 parent 1:1 handle 10: tbf rate 8bit burst 1450 limit 7000
+tc qdisc add dev sock0 parent 1:2 handle 20: tbf rate 8bit burst 1450 limit 7000
+tc qdisc add dev sock0 parent 1:3 handle 30: tbf rate 8bit burst 1450 limit 7000
+guest frames -i sock0 -type 0x0800 -size 1400 -count 20
 sleep 1.5
 `)
 	return err

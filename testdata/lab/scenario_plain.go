@@ -2,7 +2,7 @@ package main
 
 // plainUnhandled is the simplest drop: no bond, no handler.
 func plainUnhandled(g *guest, t *truth) error {
-	s := t.begin("plain", "plain0: 13 frames of an ethertype that nobody handles")
+	s := t.begin("plain", "no handler for the ethertype", "plain0: 13 frames of an ethertype that nobody handles")
 	if err := pair(g, "plain0"); err != nil {
 		return err
 	}
@@ -10,7 +10,7 @@ func plainUnhandled(g *guest, t *truth) error {
 	if err := s.send(g, in); err != nil {
 		return err
 	}
-	s.Expect = []expect{{Device: "plain0", ShownDropped: n(13), OwnDropped: n(13), Paths: unhandledPath}}
+	s.Expect = []expect{{Device: "plain0", ShownDropped: n(13), OwnDropped: n(13), Causes: unhandled(13)}}
 	return nil
 }
 
@@ -18,7 +18,7 @@ func plainUnhandled(g *guest, t *truth) error {
 // on the device below where there is none; IP in an unknown VLAN is another
 // host's, and counts as rx_otherhost_dropped (since 5.18).
 func vlanUnhandled(g *guest, t *truth) error {
-	s := t.begin("vlan", "vl0.5: 14 frames in VLAN 5; vl0: 3 in VLAN 6, which has no device, and 2 of IP")
+	s := t.begin("vlan", "VLANs that the host has, and has not", "vl0.5: 14 frames in VLAN 5; vl0: 3 in VLAN 6, which has no device, and 2 of IP")
 	if err := g.load("8021q"); err != nil {
 		return err
 	}
@@ -36,8 +36,11 @@ func vlanUnhandled(g *guest, t *truth) error {
 		return err
 	}
 	s.Expect = []expect{
-		{Device: "vl0", ShownDropped: n(3), OwnDropped: n(3), Otherhost: n(2), Paths: unhandledPath},
-		{Device: "vl0.5", ShownDropped: n(14), OwnDropped: n(14), Otherhost: n(0), Paths: unhandledPath},
+		{
+			Device: "vl0", ShownDropped: n(3), OwnDropped: n(3), Otherhost: n(2),
+			Causes: append(unhandled(3), cause{Counter: "rx_otherhost_dropped", Path: "unknown-vlan", Frames: 2}),
+		},
+		{Device: "vl0.5", ShownDropped: n(14), OwnDropped: n(14), Otherhost: n(0), Causes: unhandled(14)},
 	}
 	return nil
 }
@@ -45,7 +48,7 @@ func vlanUnhandled(g *guest, t *truth) error {
 // packetTap is "the drops stop when tcpdump runs": an ETH_P_ALL socket counts
 // as a taker. It stays open, so that facts and dumps show it.
 func packetTap(g *guest, t *truth) error {
-	s := t.begin("tap", "tapped0: 10 unhandled frames, then a packet socket opens, then 15 more that do not count")
+	s := t.begin("tap", "a tap that hides drops", "tapped0: 10 unhandled frames, then a packet socket opens, then 15 more that do not count")
 	if err := pair(g, "tapped0"); err != nil {
 		return err
 	}
@@ -63,13 +66,13 @@ exit 1`); err != nil {
 	if err := s.send(g, in); err != nil {
 		return err
 	}
-	s.Expect = []expect{{Device: "tapped0", ShownDropped: n(10), OwnDropped: n(10), Paths: unhandledPath}}
+	s.Expect = []expect{{Device: "tapped0", ShownDropped: n(10), OwnDropped: n(10), Causes: unhandled(10)}}
 	return nil
 }
 
 // longFrames do not fit the receiver's MTU: ____dev_forward_skb refuses them.
 func longFrames(g *guest, t *truth) error {
-	s := t.begin("forward", "long0 has an MTU of 1000 and its peer sends 16 frames of 1400 bytes")
+	s := t.begin("forward", "frames too long for a veth", "long0 has an MTU of 1000 and its peer sends 16 frames of 1400 bytes")
 	if err := pair(g, "long0"); err != nil {
 		return err
 	}
@@ -80,14 +83,14 @@ func longFrames(g *guest, t *truth) error {
 	if err := s.send(g, in); err != nil {
 		return err
 	}
-	s.Expect = []expect{{Device: "long0", ShownDropped: n(16), OwnDropped: n(16), Paths: []string{"forward"}}}
+	s.Expect = []expect{{Device: "long0", ShownDropped: n(16), OwnDropped: n(16), Causes: []cause{{Counter: "rx_dropped", Path: "forward", Frames: 16}}}}
 	return nil
 }
 
 // macvlanUnhandled moves unicast frames to the macvlan device above, where
 // they are dropped and counted, as on a bond.
 func macvlanUnhandled(g *guest, t *truth) error {
-	s := t.begin("macvlan", "mv0 on low0: 11 unhandled frames to mv0's address")
+	s := t.begin("macvlan", "no handler, through a macvlan", "mv0 on low0: 11 unhandled frames to mv0's address")
 	if err := g.load("macvlan"); err != nil {
 		return err
 	}
@@ -104,7 +107,7 @@ func macvlanUnhandled(g *guest, t *truth) error {
 	}
 	s.Expect = []expect{
 		{Device: "low0", ShownDropped: n(0), OwnDropped: n(0)},
-		{Device: "mv0", ShownDropped: n(11), OwnDropped: n(11), Paths: unhandledPath},
+		{Device: "mv0", ShownDropped: n(11), OwnDropped: n(11), Causes: unhandled(11)},
 	}
 	return nil
 }

@@ -80,6 +80,15 @@ func (t *truth) check(facts string) error {
 			if e.Otherhost != nil && rx.Otherhost != nil && *e.Otherhost != *rx.Otherhost {
 				errs = append(errs, fmt.Errorf("%s: the kernel's otherhost of %s is %d, injected were %d", s.Name, e.Device, *rx.Otherhost, *e.Otherhost))
 			}
+			if causes := e.causesOf("tx_dropped"); len(causes) > 0 {
+				sum, exact := uint64(0), true
+				for _, c := range causes {
+					sum, exact = sum+c.Frames, exact && !c.AtLeast
+				}
+				if have := l.Stats.TX.Dropped; have < sum || exact && have != sum {
+					errs = append(errs, fmt.Errorf("%s: the kernel's tx_dropped of %s is %d, injected were %d", s.Name, e.Device, have, sum))
+				}
+			}
 			if e.AtLeast != nil && rx.Dropped < *e.AtLeast {
 				errs = append(errs, fmt.Errorf("%s: the kernel's rx_dropped of %s is %d, fewer than %d", s.Name, e.Device, rx.Dropped, *e.AtLeast))
 			}

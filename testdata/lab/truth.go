@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -16,6 +17,7 @@ type truth struct {
 // A scenario is one story on devices of its own.
 type scenario struct {
 	Name   string      `json:"name"`
+	Title  string      `json:"title"` // a few words for the table of scenarios
 	What   string      `json:"what"`
 	Sent   []injection `json:"sent"`
 	Expect []expect    `json:"expect"`
@@ -34,10 +36,12 @@ type injection struct {
 	Size    int    `json:"size,omitempty"`
 	Count   int    `json:"count"`
 	CPU     *int   `json:"cpu,omitempty"`
+	Alone   bool   `json:"alone,omitempty"` // nothing else runs on the CPU meanwhile
 }
 
 // expect says what a device's counters must be. Nil means nothing is said.
 // Shown is what `ip -s link` gives, Own the core counter of the device itself.
+// Of a counter that has a cause, all causes are listed; of rx_dropped always.
 type expect struct {
 	Device       string   `json:"device"`
 	NetNS        string   `json:"netns,omitempty"`
@@ -46,7 +50,33 @@ type expect struct {
 	AtLeast      *uint64  `json:"at_least_rx_dropped,omitempty"`
 	RxNohandler  *uint64  `json:"rx_nohandler,omitempty"`
 	Otherhost    *uint64  `json:"rx_otherhost_dropped,omitempty"` // kernels since 5.18
-	Paths        []string `json:"paths,omitempty"`                // the path ids that fired
+	Causes       []cause  `json:"causes,omitempty"`
+	Says         []string `json:"says,omitempty"` // words that the explanation's notes must have: causes that are counted nowhere
+	Path         []string `json:"path,omitempty"` // words that the drawing of how a frame gets there must have
+	// Changed: what the frames passed is gone. A path that they did not take may be the only one left then, as long as
+	// that is said to hold as the host is set up now.
+	Changed bool `json:"changed,omitempty"`
+}
+
+// A cause is a path that frames of a device took, and how many did.
+type cause struct {
+	Counter string `json:"counter"`
+	Path    string `json:"path"`
+	Frames  uint64 `json:"frames"`
+	// AtLeast: only that many are certain. How many a flood loses depends on when the other CPU runs.
+	AtLeast bool `json:"at_least,omitempty"`
+	// Measured: how many is the kernel's own number, and another one in each run.
+	Measured bool `json:"measured,omitempty"`
+}
+
+// unhandled is the cause that nobody takes an ethertype.
+func unhandled(frames uint64) []cause {
+	return []cause{{Counter: "rx_dropped", Path: "unhandled-protocol", Frames: frames}}
+}
+
+// ofSlaves is a cause that a bond's slaves counted.
+func ofSlaves(counter string, frames uint64) cause {
+	return cause{Counter: counter, Path: "slaves", Frames: frames}
 }
 
 // n makes a pointer to a number, for expect's fields.
@@ -60,11 +90,17 @@ func (t *truth) write(path string) error {
 	return os.WriteFile(path, append(content, '\n'), 0o644)
 }
 
-// begin opens a scenario, which everything that follows is recorded in.
-func (t *truth) begin(name, what string) *scenario {
-	s := &scenario{Name: name, What: what}
+// begin opens a scenario, which everything that follows is recorded in. It takes the place of one of that name.
+func (t *truth) begin(name, title, what string) *scenario {
+	t.end(name)
+	s := &scenario{Name: name, Title: title, What: what}
 	t.Scenarios = append(t.Scenarios, s)
 	return s
+}
+
+// end forgets a scenario whose devices are gone.
+func (t *truth) end(name string) {
+	t.Scenarios = slices.DeleteFunc(t.Scenarios, func(s *scenario) bool { return s.Name == name })
 }
 
 // Destinations and payloads that scenarios share.
@@ -91,6 +127,9 @@ func (s *scenario) send(g *guest, in injection) error {
 	}
 	if in.CPU != nil {
 		args = append(args, "-cpu", fmt.Sprint(*in.CPU))
+	}
+	if in.Alone {
+		args = append(args, "-alone")
 	}
 	command := strings.Join(args, " ")
 	if in.NetNS != "" {

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"net"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -25,6 +26,7 @@ func frames(args []string) error {
 		vlan    = fs.Int("vlan", 0, "VLAN id of an 802.1Q tag, 0 for none")
 		count   = fs.Int("count", 1, "how many frames")
 		cpu     = fs.Int("cpu", -1, "CPU to send from, -1 for any")
+		alone   = fs.Bool("alone", false, "let no other task onto the CPU meanwhile (SCHED_FIFO)")
 		size    = fs.Int("size", 60, "bytes of the frame, without the checksum")
 		srcAddr = fs.String("src", "02:00:00:00:00:99", "source MAC address")
 	)
@@ -61,10 +63,8 @@ func frames(args []string) error {
 	frame = append(frame, make([]byte, max(*size-len(frame), 0))...)
 
 	if *cpu >= 0 {
-		var set unix.CPUSet
-		set.Set(*cpu)
-		if err := unix.SchedSetaffinity(0, &set); err != nil {
-			return fmt.Errorf("moving to CPU %d: %w", *cpu, err)
+		if err := moveToCPU(*cpu); err != nil {
+			return err
 		}
 	}
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, 0)
@@ -72,6 +72,17 @@ func frames(args []string) error {
 		return err
 	}
 	defer unix.Close(fd)
+	if *alone {
+		runtime.LockOSThread()
+		attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 50}
+		if err := unix.SchedSetAttr(0, &attr, 0); err != nil {
+			return fmt.Errorf("keeping the CPU: %w", err)
+		}
+		// A sender must not wait either until frames that are queued have left.
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, 64<<20); err != nil {
+			return fmt.Errorf("a larger buffer: %w", err)
+		}
+	}
 	addr := &unix.SockaddrLinklayer{Ifindex: iface.Index}
 	for i := range *count {
 		// Newer veth drivers tell the sender that the other side dropped the
@@ -79,6 +90,17 @@ func frames(args []string) error {
 		if err := unix.Sendto(fd, frame, 0, addr); err != nil && err != unix.ENOBUFS {
 			return fmt.Errorf("frame %d of %d: %w", i+1, *count, err)
 		}
+	}
+	return nil
+}
+
+// moveToCPU moves the goroutine, with a thread of its own, to a CPU.
+func moveToCPU(cpu int) error {
+	runtime.LockOSThread() // the CPU is this thread's
+	var set unix.CPUSet
+	set.Set(cpu)
+	if err := unix.SchedSetaffinity(0, &set); err != nil {
+		return fmt.Errorf("moving to CPU %d: %w", cpu, err)
 	}
 	return nil
 }

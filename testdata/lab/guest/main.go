@@ -2,11 +2,18 @@
 //
 //	guest agent            serve the orchestrator on the virtio-serial port
 //	guest frames [flags]   send raw Ethernet frames from an interface
-//	guest tap IFACE        hold an ETH_P_ALL packet socket open, as tcpdump does
+//	guest flood [flags] [PROGRAM]  send UDP frames as fast as it can, with a program beside it
+//	guest tap [flags] IFACE  hold an ETH_P_ALL packet socket open, as tcpdump does
+//	guest xdpdrop IFACE    hold a BPF program that drops all on generic XDP
+//	guest redirect FROM TO hold a BPF program on TCX ingress that redirects frames into TO
 //	guest sockets IF PEER TAPPED  open sockets of all kinds, and hold them
+//	guest tun NAME         make a tun device, write what it refuses, and hold it without reading
+//	guest losses           lose what the protocols count, in a namespace with lo alone, and hold the sockets
 //	guest tcx IFACE        hold a BPF program on TCX ingress
 //	guest syn FROM TO PORT send one TCP SYN with a source that will not answer
-//	guest as UID PROGRAM   run a program as another user
+//	guest transfer WRITES  send over a TCP connection to itself
+//	guest as UID[:CAP,...] PROGRAM  run a program as another user, with these capabilities alone
+//	guest seccomp NUMBER PROGRAM  run a program to which a seccomp filter refuses a system call
 //	guest copy FROM TO     copy a file, leaving zero blocks out (for /proc/vmcore)
 //
 // It is static and knows nothing of kinspect.
@@ -19,11 +26,11 @@ import (
 
 func main() {
 	commands := map[string]func([]string) error{
-		"agent": agent, "frames": frames, "tap": tap, "as": runAs, "copy": copySparse,
-		"sockets": sockets, "syn": syn, "tcx": tcx,
+		"agent": agent, "frames": frames, "flood": flood, "tap": tap, "as": runAs, "seccomp": runFiltered, "copy": copySparse,
+		"sockets": sockets, "syn": syn, "tcx": tcx, "losses": losses, "tun": tun, "xdpdrop": xdpDrop, "redirect": redirect, "transfer": transfer,
 	}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: guest agent|frames|tap|sockets|tcx|syn|as|copy ...")
+		fmt.Fprintln(os.Stderr, "usage: guest agent|frames|flood|tap|tun|sockets|losses|tcx|xdpdrop|redirect|syn|transfer|as|seccomp|copy ...")
 		os.Exit(2)
 	}
 	if err := commands[os.Args[1]](os.Args[2:]); err != nil {

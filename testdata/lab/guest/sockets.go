@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -265,13 +263,12 @@ func packetSockets(near, far, tapped int) error {
 // xdpProgram attaches a BPF program that lets everything pass to XDP, and stores its number, which no
 // other tool in the guest knows, in /tmp/programs.json.
 func xdpProgram(index int) error {
-	const progXDP, attachXDP, pass = 6, 37, 2
+	const pass = 2
 	fd, id, err := loadReturn(progXDP, pass)
 	if err != nil {
 		return fmt.Errorf("loading for XDP: %w", err)
 	}
-	const skbMode = 2 // XDP_FLAGS_SKB_MODE
-	if err := linkCreate(fd, index, attachXDP, skbMode); err != nil {
+	if err := linkCreate(fd, index, attachXDP, xdpSKBMode); err != nil {
 		return fmt.Errorf("attaching to XDP: %w", err)
 	}
 	content, err := json.Marshal(map[string]uint32{"xdp": id})
@@ -291,7 +288,7 @@ func tcx(args []string) error {
 	if err != nil {
 		return err
 	}
-	const progSchedCLS, attachTCXIngress, next = 3, 46, -1
+	const next = -1
 	fd, id, err := loadReturn(progSchedCLS, next)
 	if err != nil {
 		return fmt.Errorf("loading for TCX: %w", err)
@@ -308,48 +305,11 @@ func tcx(args []string) error {
 	}
 }
 
-func bpf(cmd int, attr unsafe.Pointer, size uintptr) (int, error) {
-	fd, _, errno := syscall.Syscall(unix.SYS_BPF, uintptr(cmd), uintptr(attr), size)
-	if errno != 0 {
-		return 0, errno
-	}
-	return int(fd), nil
-}
-
 // loadReturn loads a program that returns a number, and tells its own number.
 func loadReturn(typ uint32, result int32) (fd int, id uint32, err error) {
-	code := [2][8]byte{{0: 0xb7}, {0: 0x95}} // r0 = result; exit
-	*(*int32)(unsafe.Pointer(&code[0][4])) = result
-	license := []byte("GPL\x00")
-	load := struct {
-		typ, count     uint32
-		code, license  uint64
-		level, size    uint32
-		log            uint64
-		version, flags uint32
-		name           [16]byte
-	}{
-		typ: typ, count: 2, code: uint64(uintptr(unsafe.Pointer(&code))), license: uint64(uintptr(unsafe.Pointer(&license[0]))),
-		name: [16]byte{'l', 'a', 'b', '_', 'p', 'a', 's', 's'},
-	}
-	if fd, err = bpf(5, unsafe.Pointer(&load), unsafe.Sizeof(load)); err != nil { // BPF_PROG_LOAD
+	if fd, err = loadProgram(typ, "lab_pass", instruction(0xb7, 0, result), instruction(0x95, 0, 0)); err != nil {
 		return 0, 0, err
 	}
-	var info struct{ typ, id uint32 }
-	get := struct {
-		fd, size uint32
-		info     uint64
-	}{uint32(fd), uint32(unsafe.Sizeof(info)), uint64(uintptr(unsafe.Pointer(&info)))}
-	_, err = bpf(15, unsafe.Pointer(&get), unsafe.Sizeof(get)) // BPF_OBJ_GET_INFO_BY_FD
-	return fd, info.id, err
-}
-
-// linkCreate attaches a program as long as this process lives.
-func linkCreate(prog, index int, attach, flags uint32) error {
-	create := struct {
-		prog, index, attach, flags uint32
-		rest                       [6]uint32
-	}{prog: uint32(prog), index: uint32(index), attach: attach, flags: flags}
-	_, err := bpf(28, unsafe.Pointer(&create), unsafe.Sizeof(create)) // BPF_LINK_CREATE
-	return err
+	id, err = programID(fd)
+	return fd, id, err
 }
