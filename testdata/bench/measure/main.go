@@ -28,6 +28,7 @@ const (
 	peerCrash   = "/bench/crash.txt"
 	peerDumps   = "/bench/dumps"
 	peerReadAll = "/bench/readall"
+	peerItems   = "/bench/items.py"
 )
 
 // The incident's own counter on bond0, and the total that a user's tools show.
@@ -84,8 +85,16 @@ func main() {
 	cold := flag.Bool("cold", false, "also with dump and debuginfo dropped from the page cache")
 	jsonFile := flag.String("json", "", "write the numbers to this file too")
 	dir := flag.String("formats", "", "instead, measure all dumps in this directory")
+	items := flag.String("items", "", "instead, what single items cost in the dumps in this directory")
 	only := flag.String("only", "", "of these, those whose name matches")
 	flag.Parse()
+	if *items != "" {
+		if err := benchItems(h, *items, *kernel, counts{*runs, *slowRuns}, *only, *jsonFile); err != nil {
+			fmt.Fprintln(os.Stderr, "measure:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if *dir != "" {
 		if err := benchFormats(h, *dir, *kernel, counts{*runs, *slowRuns}, *only, *jsonFile); err != nil {
 			fmt.Fprintln(os.Stderr, "measure:", err)

@@ -26,6 +26,30 @@ type program struct {
 	want  string // matches its stdout
 	slow  bool   // takes many seconds
 	peer  bool   // may be unable to answer
+	// repeats is what the answer has to be, so often, where want is too little. It is compared as it
+	// comes: what this process holds would count as the next one's peak memory, which begins as a
+	// copy of it.
+	repeats []byte
+	passes  int
+	keep    *[]byte // takes the answer, or nil
+}
+
+// A repeatChecker compares what is written with want, again and again.
+type repeatChecker struct {
+	want []byte
+	n    int // bytes so far
+	bad  bool
+}
+
+func (c *repeatChecker) Write(b []byte) (int, error) {
+	for rest := b; len(rest) > 0 && !c.bad; {
+		want := c.want[c.n%len(c.want):]
+		n := min(len(rest), len(want))
+		c.bad = !bytes.Equal(rest[:n], want[:n])
+		c.n += n
+		rest = rest[n:]
+	}
+	return len(b), nil
 }
 
 // environment is the same for all, so that nobody's settings of the machine
@@ -58,6 +82,10 @@ func (p program) run() (sample, error) {
 	}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	checker := &repeatChecker{want: p.repeats}
+	if p.repeats != nil {
+		cmd.Stdout = checker
+	}
 	start := time.Now()
 	err := cmd.Run()
 	wall := time.Since(start)
@@ -71,6 +99,12 @@ func (p program) run() (sample, error) {
 				p.name, p.code, p.want, cmd.ProcessState, clip(stdout.String()), clip(stderr.String())),
 			said: stderr.String() + "\n" + stdout.String(),
 		}
+	}
+	if p.repeats != nil && (checker.bad || checker.n != p.passes*len(p.repeats)) {
+		return sample{}, fmt.Errorf("%s: %d passes give another answer than one: they differ behind byte %d", p.name, p.passes, checker.n)
+	}
+	if p.keep != nil {
+		*p.keep = bytes.Clone(stdout.Bytes())
 	}
 	memory := int64(0)
 	if len(found) > 1 {
