@@ -163,7 +163,7 @@ func (r *runner) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	g, err := r.bootWith(ctx, "load", machine{memory: loadMemory}, initramfsSpec{plain: plain})
+	g, err := r.bootWith(ctx, "load", machine{memory: loadMemory, icount: r.icount}, initramfsSpec{plain: plain})
 	if err != nil {
 		return err
 	}
@@ -175,6 +175,9 @@ func (r *runner) load(ctx context.Context) error {
 		return err
 	}
 	fmt.Printf("%s, in the guest, under emulation: %d rounds\n", r.kernel.series, loadRounds)
+	if r.icount {
+		fmt.Println("A second of the guest is a billion instructions, of both CPUs together.")
+	}
 	for _, peer := range slices.Sorted(maps.Keys(have)) {
 		fmt.Printf("%s: %s\n", peer, have[peer])
 	}
@@ -183,7 +186,9 @@ func (r *runner) load(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", t.name, err)
 		}
 	}
-	r.compare(ctx, "load", &truth{}, g)
+	if !r.icount {
+		r.compare(ctx, "load", &truth{}, g)
+	}
 	return nil
 }
 

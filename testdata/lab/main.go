@@ -40,6 +40,7 @@ type options struct {
 	ask        string // a shell command to run in the guest after each capture
 	matrix     string // document that takes the table of scenarios
 	times      bool   // tell what each check takes
+	icount     bool   // the boot "load" counts instructions
 	cache      string
 }
 
@@ -55,6 +56,7 @@ func main() {
 	flag.StringVar(&o.ask, "ask", "", "also run this shell command in the guest at each capture, and print what it says")
 	flag.StringVar(&o.matrix, "matrix", "", "write the table of scenarios into this document, such as README.md")
 	flag.BoolVar(&o.times, "times", false, "tell on stderr what each check takes, of the clock and of QEMU's CPU time")
+	flag.BoolVar(&o.icount, "icount", false, "have the boot load measure in instructions instead of time")
 	flag.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "kernels at a time")
 	flag.Parse()
 	o.kernels, o.boots = list(*kernels), list(*boots)
@@ -154,7 +156,7 @@ func lab(ctx context.Context, o options) error {
 			slots <- struct{}{}
 			defer func() { <-slots }()
 			start := time.Now()
-			r := &runner{guest: guestProgram, kinspect: o.kinspect, fixtures: o.fixtures, ask: o.ask, times: o.times, tools: tools}
+			r := &runner{guest: guestProgram, kinspect: o.kinspect, fixtures: o.fixtures, ask: o.ask, times: o.times, icount: o.icount, tools: tools}
 			if r.kernel, r.result.err = findKernel(ctx, o, s, m); r.result.err == nil {
 				if !o.wants(s.name, r.kernel.series) {
 					return

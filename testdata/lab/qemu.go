@@ -37,6 +37,7 @@ type machine struct {
 	qemu    string   // program, "" for Debian's
 	noinfo  bool     // without the device that tells QEMU of VMCOREINFO
 	console string   // file that takes the serial console
+	icount  bool     // the guest's clock counts instructions, a nanosecond each, and does not wait
 }
 
 // A qemu is one running guest.
@@ -100,6 +101,9 @@ func (q *qemu) start(ctx context.Context) error {
 	}
 	for _, disk := range m.disks {
 		args = append(args, "-drive", "if=virtio,format=raw,cache=unsafe,file="+disk)
+	}
+	if m.icount {
+		args = append(args, "-icount", "shift=0,sleep=off")
 	}
 	program := "qemu-system-x86_64"
 	if m.qemu != "" {

@@ -20,6 +20,7 @@ type runner struct {
 	fixtures string // directory that takes new snapshots for the tests, or ""
 	ask      string // a shell command to run at each capture, or ""
 	times    bool   // tell what each check takes
+	icount   bool   // the boot "load" counts instructions
 	tools    tools
 	matrix   matrix
 	result   result
