@@ -22,7 +22,8 @@ const runTime = time.Minute
 // A guest is a booted machine with its agent.
 type guest struct {
 	*qemu
-	in *bufio.Reader
+	in   *bufio.Reader
+	lost error // why no answer can be told from an earlier one's
 }
 
 // startGuest boots m and waits for the agent's first answer.
@@ -41,7 +42,12 @@ func startGuest(ctx context.Context, m machine) (*guest, error) {
 
 // try runs a shell script in the guest and returns how it ended; a script
 // that fails is no error here. Ours are deadline, panic and a lost agent.
+//
+// Behind an answer that did not come in time the next one could be taken for it: such a guest is asked no more.
 func (g *guest) try(limit time.Duration, script string) (wire.Response, error) {
+	if g.lost != nil {
+		return wire.Response{}, fmt.Errorf("not asked: %w", g.lost)
+	}
 	// The agent ends the script at its own limit; the host waits longer, and
 	// emulated time is slow.
 	if err := g.agent.SetDeadline(time.Now().Add(limit + 30*time.Second)); err != nil {
@@ -57,7 +63,8 @@ func (g *guest) try(limit time.Duration, script string) (wire.Response, error) {
 		<-g.done
 		return resp, g.failure("the guest ended while it ran: " + firstLine(script))
 	case err != nil:
-		return resp, g.failure(fmt.Sprintf("no answer to %q: %v", firstLine(script), err))
+		g.lost = g.failure(fmt.Sprintf("no answer to %q: %v", firstLine(script), err))
+		return resp, g.lost
 	case resp.TimedOut:
 		return resp, g.failure(fmt.Sprintf("no end after %v: %s", limit, firstLine(script)))
 	case resp.Failure != "":

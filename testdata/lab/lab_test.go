@@ -3,11 +3,14 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"io"
+	"net"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"kinspect/testdata/lab/wire"
 )
@@ -93,5 +96,21 @@ func TestPtypeLine(t *testing.T) {
 		if m == nil || !slices.Equal(m[1:], want[:]) {
 			t.Errorf("%q: %q", line, m)
 		}
+	}
+}
+
+// TestLateAnswer has an answer come after its time: the next script must not get it.
+func TestLateAnswer(t *testing.T) {
+	ours, theirs := net.Pipe()
+	defer ours.Close()
+	defer theirs.Close()
+	g := &guest{qemu: &qemu{agent: ours, done: make(chan struct{})}, in: bufio.NewReader(ours)}
+	go func() { _, _ = io.Copy(io.Discard, theirs) }()
+	if _, err := g.try(-30*time.Second+50*time.Millisecond, "slow"); err == nil {
+		t.Fatal("no error")
+	}
+	go func() { _ = wire.WriteResponse(theirs, wire.Response{Stdout: []byte("of slow")}) }()
+	if resp, err := g.try(time.Second, "next"); err == nil || !strings.Contains(err.Error(), `"slow"`) {
+		t.Errorf("got %q, %v", resp.Stdout, err)
 	}
 }
