@@ -194,6 +194,7 @@ func (r *dropsRun) read() (lost probe.Missed, err error) {
 	lost.Rows -= r.oldLost.Rows
 	lost.Nested -= r.oldLost.Nested
 	lost.Samples -= r.oldLost.Samples
+	lost.Devices -= r.oldLost.Devices
 	return lost, err
 }
 

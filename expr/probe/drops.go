@@ -36,11 +36,12 @@ type Drop struct {
 	Least  uint64 // of these between two moments, see Span
 }
 
-// Missed is what could not be counted or kept.
+// Missed is what could not be counted or kept, or not told of what was.
 type Missed struct {
 	Rows    uint64 // drops that fit no row: the table was full
 	Nested  uint64 // drops while the program ran on the same CPU already
 	Samples uint64 // frames that the ring had no room for
+	Devices uint64 // drops, counted in rows without a device, whose skb->dev was something else by then
 }
 
 // A Sample is a dropped frame.
@@ -50,6 +51,8 @@ type Sample struct {
 	Len      int           // of the frame, from skb->data on
 	DevType  uint16        // ARPHRD_…
 	Data     []byte        // its beginning
+	Paged    int           // skb->data_len: how many of its bytes are not in the skb's head, but in pages or in other skbs
+	NoPages  bool          // Data ends where the skb's head does: what is behind it was not read
 	From     int           // how far that is from skb->head
 	Head     int           // the same of skb->data
 	In       int           // skb->skb_iif: the device that the stack took it from, 0 for none
@@ -147,6 +150,10 @@ func parseSample(raw []byte) (s Sample, ok bool) {
 		MAC: int(ne.Uint16(raw[sampleMAC:])), Network: int(ne.Uint16(raw[sampleNetwork:])),
 		VLAN: ne.Uint16(raw[sampleVLAN:]), VLANType: knet.Ethertype(binary.BigEndian.Uint16(raw[sampleVProto:])),
 	}
+	s.Paged = int(ne.Uint32(raw[samplePaged:]))
+	paged := raw[samplePage : samplePage+min(ne.Uint32(raw[sampleGotPage:]), pageLen)]
+	s.NoPages = s.Paged > 0 && len(paged) == 0 && int(ne.Uint32(raw[sampleTail:]))-s.From == len(s.Data)
+	s.Data = append(s.Data, paged[:min(len(paged), SnapLen-len(s.Data))]...)
 	s.Tagged = raw[sampleTagged] != 0
 	s.In, s.Type = int(int32(ne.Uint32(raw[sampleIn:]))), raw[sampleType]
 	s.Owned, s.Routed = raw[sampleOwned] != 0, raw[sampleRouted] != 0

@@ -69,7 +69,7 @@ func StartDrops(k *value.Kernel, o DropsOptions) (d *Drops, err error) {
 		if err != nil {
 			return d, err
 		}
-		p.ring = d.ring.FD()
+		p.ring, p.pages = d.ring.FD(), findPages(k)
 		if d.reader, err = ringbuf.NewReader(d.ring); err != nil {
 			return d, err
 		}
@@ -155,7 +155,7 @@ func (d *Drops) Read() ([]Drop, Missed, error) {
 }
 
 func (d *Drops) readLost() (lost Missed, err error) {
-	for row, to := range map[uint32]*uint64{lostRows: &lost.Rows, lostSamples: &lost.Samples} {
+	for row, to := range map[uint32]*uint64{lostRows: &lost.Rows, lostSamples: &lost.Samples, lostDevices: &lost.Devices} {
 		var counts []uint64
 		if err := d.lost.Lookup(row, &counts); err != nil {
 			return lost, fmt.Errorf("reading what was lost: %w", err)

@@ -51,6 +51,7 @@ type DropsSummary struct {
 	Nested   uint64   `json:"nested"`    // drops that came while another one was counted on the CPU
 	Frames   int      `json:"frames"`    // that were kept
 	Samples  uint64   `json:"lost_frames"`
+	NoDevice uint64   `json:"no_device"` // drops of the rows without a device whose skb->dev held something else
 	Ties     []Tie    `json:"ties"`
 	Notes    []string `json:"notes"`
 }
@@ -155,7 +156,7 @@ func baseName(symbol string) string {
 func NewDropsReport(n *Namer, rows []Drop, lost Missed, elapsed time.Duration, d *knet.Device, moved *check.WatchReport) *DropsReport {
 	r := &DropsReport{Rows: []DropRow{}, Summary: DropsSummary{
 		Kind: "summary", Kernel: n.k.Release(), Source: value.Printable(n.k.Image.Source()), Seconds: float64(elapsed.Milliseconds()) / 1000,
-		Rows: len(rows), LostRows: lost.Rows, Nested: lost.Nested, Samples: lost.Samples, Ties: []Tie{}, Notes: []string{},
+		Rows: len(rows), LostRows: lost.Rows, Nested: lost.Nested, Samples: lost.Samples, NoDevice: lost.Devices, Ties: []Tie{}, Notes: []string{},
 	}}
 	if d != nil {
 		r.Summary.Device, r.Summary.NetNS = value.Printable(d.Name), d.NS.String()
@@ -181,6 +182,9 @@ func NewDropsReport(n *Namer, rows []Drop, lost Missed, elapsed time.Duration, d
 	}
 	if lost.Nested > 0 {
 		r.note("not seen, as a CPU was counting another one: %s", plural(lost.Nested, "drop"))
+	}
+	if lost.Devices > 0 {
+		r.note("of an unknown device, as skb->dev held something else, as it does while a socket, a qdisc or IP's reassembly keeps an skb: %s", plural(lost.Devices, "drop"))
 	}
 	if lost.Samples > 0 {
 		r.note("%d frames were not kept: they came faster than they were read", lost.Samples)

@@ -50,6 +50,28 @@ func (l *layout) find(name, path string) (f field, ok bool) {
 	return field{int32(m.Offset()), uint32(size)}, true
 }
 
+// elements reports whether a member is an array of a struct of that name.
+func (l *layout) elements(name, path, of string) bool {
+	if l.err != nil {
+		return false
+	}
+	st, err := l.k.Struct(name)
+	if err != nil {
+		l.err = err
+		return false
+	}
+	m, err := st.FindMember(path)
+	if err != nil {
+		return false
+	}
+	array, ok := btf.Underlying(m.Type).(*btf.Array)
+	if !ok {
+		return false
+	}
+	element, ok := btf.Underlying(array.Elem()).(*btf.Struct)
+	return ok && element.Name == of
+}
+
 // bit is the byte of a bit-field of one bit, and its mask there; 0 where there is none.
 func (l *layout) bit(name, path string) (offset, mask int32) {
 	if l.err != nil {

@@ -8,7 +8,7 @@ import (
 
 // The room for what waits to be read.
 const (
-	dropsRing = 1 << 20  // 3000 samples
+	dropsRing = 1 << 20  // 2200 samples
 	traceRing = 16 << 20 // 100,000 events with a value or two
 )
 

@@ -22,7 +22,7 @@ const ethTEB knet.Ethertype = 0x6558
 // Frame is the sample as [frame.Line] and [frame.Pcapng] take it. What its bytes begin with is frame.Unknown where
 // neither the headers that the kernel had set nor the bytes say it.
 func (s *Sample) Frame() frame.Frame {
-	f := frame.Frame{Data: s.Data, Ethertype: s.Key.Ethertype}
+	f := frame.Frame{Data: s.Data, Ethertype: s.Key.Ethertype, Paged: s.NoPages}
 	if s.Tagged {
 		f.VLAN = &frame.VLAN{Type: s.VLANType, TCI: s.VLAN}
 	}

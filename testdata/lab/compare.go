@@ -108,7 +108,7 @@ func compare(c *subjectContext) (failures []error, passed int) {
 	if c.throughBPF() {
 		what += " through BPF"
 	}
-	list := slices.Concat(checks, netChecks, commandCheckList(), probeChecks, headChecks, traceChecks, countChecks, memoryChecks, privilegeChecks, loadChecks)
+	list := slices.Concat(checks, netChecks, commandCheckList(), probeChecks, headChecks, bigChecks, traceChecks, countChecks, memoryChecks, privilegeChecks, loadChecks)
 	for _, k := range list {
 		if !k.fits(c) {
 			continue

@@ -67,6 +67,8 @@ type dropLine struct {
 	Direction string   `json:"direction"`
 	Notes     []string `json:"notes"`
 	Frames    int      `json:"frames"`
+	Length    int      `json:"length"`
+	NoDevice  uint64   `json:"no_device"`
 	Ties      []struct {
 		Device  string  `json:"device"`
 		Counter string  `json:"counter"`

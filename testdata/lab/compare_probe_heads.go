@@ -77,18 +77,25 @@ table ip heads {
 END
 `
 
-// headCleanup leaves nothing of it, modules included: the tunnels' have devices of their own, and 8021q brings llc, with
-// which STP frames have a handler and the incident is another one.
+// rememberModules and unloadModules stand before and behind what loads modules of its own: the tunnels' have devices of their
+// own, and 8021q brings llc, with which STP frames have a handler and the incident is another one.
+const (
+	rememberModules = "cut -d' ' -f1 /proc/modules >/tmp/modules.before"
+	unloadModules   = `for i in $(seq 20); do
+	cut -d' ' -f1 /proc/modules | grep -vxFf /tmp/modules.before >/tmp/modules.new || break
+	for m in $(cat /tmp/modules.new); do rmmod $m 2>/dev/null; done
+	sleep 0.1
+done
+rm -f /tmp/modules.before /tmp/modules.new
+`
+)
+
+// headCleanup leaves nothing of it.
 const headCleanup = `set +e
 nft delete table ip heads
 nft delete table netdev heads
 for d in hv0 hd0 hf0 hq0 gt0 it0 st0; do ip link del $d; done 2>/dev/null
-for i in $(seq 20); do
-	cut -d' ' -f1 /proc/modules | grep -vxFf /tmp/heads.modules >/tmp/heads.loaded || break
-	for m in $(cat /tmp/heads.loaded); do rmmod $m 2>/dev/null; done
-	sleep 0.1
-done
-rm -f /tmp/heads.loaded /tmp/heads.modules /tmp/heads.pcapng
+` + unloadModules + `rm -f /tmp/heads.pcapng
 test ! -e /sys/module/llc`
 
 // heads are the frames. Kernels differ in where tun sets skb->dev, and in where ipip leaves the link header: at what is
@@ -141,19 +148,22 @@ func heads() []head {
 }
 
 // fromHead sends an IPv4 packet to hd0.
-func fromHead(list ...gopacket.SerializableLayer) string {
+func fromHead(list ...gopacket.SerializableLayer) string { return fromPacket("hd1", headMAC, list...) }
+
+// fromPacket sends an IPv4 packet from a device to a MAC address.
+func fromPacket(device, mac string, list ...gopacket.SerializableLayer) string {
 	buf := gopacket.NewSerializeBuffer()
 	if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, list...); err != nil {
 		return "echo '" + err.Error() + "' >&2; exit 1"
 	}
 	data := buf.Bytes()
-	return fmt.Sprintf("guest frames -i hd1 -dst %s -type 0x0800 -llc %s -size %d -count 1", headMAC, hex.EncodeToString(data), 14+len(data))
+	return fmt.Sprintf("guest frames -i %s -dst %s -type 0x0800 -llc %s -size %d -count 1", device, mac, hex.EncodeToString(data), 14+len(data))
 }
 
 // checkHeads drops such frames: each line begins with the header that is there, the way is the one it went, and another
 // reader makes the same of the file.
 func checkHeads(c *subjectContext) (err error) {
-	if _, err := c.guest.run("cut -d' ' -f1 /proc/modules >/tmp/heads.modules"); err != nil {
+	if _, err := c.guest.run(rememberModules); err != nil {
 		return err
 	}
 	defer func() {
@@ -207,38 +217,14 @@ func (h head) found(lines []dropLine) error {
 // checkHeadsFile reads the file by another reader: each packet is what its link type says, down to the IP header's
 // checksum, and has its direction.
 func checkHeadsFile(c *subjectContext, a answer, list []head) error {
-	file := filepath.Join(c.host.dir, "heads.part")
-	defer os.Remove(file)
-	if err := c.guest.fetchFile("/tmp/heads.pcapng", file); err != nil {
-		return err
-	}
-	f, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	options := pcapgo.DefaultNgReaderOptions
-	options.WantMixedLinkType = true
-	r, err := pcapgo.NewNgReader(f, options)
-	if err != nil {
-		return a.fail("its file: %v", err)
-	}
 	ways := map[pcapgo.NgEpbFlag]int{}
-	for n := 0; ; n++ {
-		data, info, more, err := r.ReadPacketDataWithOptions()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return a.fail("packet %d of its file: %v", n, err)
-		}
-		link, _ := info.AncillaryData[0].(layers.LinkType)
+	err := truePackets(c, a, "/tmp/heads.pcapng", func(_ gopacket.CaptureInfo, more pcapgo.NgPacketOptions) {
 		if more.Flags != nil {
 			ways[more.Flags.Direction]++
 		}
-		if err := trueFrame(link, data, info.Length > info.CaptureLength); err != nil {
-			return a.fail("packet %d of its file, of %v, %v: %v: % x", n, link, more.Comments, err, data)
-		}
+	})
+	if err != nil {
+		return err
 	}
 	in, out := ways[pcapgo.NgEpbFlagDirectionInbound], ways[pcapgo.NgEpbFlagDirectionOutbound]
 	wantIn, wantOut := 0, 0
@@ -254,6 +240,40 @@ func checkHeadsFile(c *subjectContext, a answer, list []head) error {
 		return a.fail("its file has %d packets that came in and %d that went out, want %d and %d", in, out, wantIn, wantOut)
 	}
 	return nil
+}
+
+// truePackets reads a file of the guest's, and shows each packet, which is what its link type says.
+func truePackets(c *subjectContext, a answer, from string, show func(gopacket.CaptureInfo, pcapgo.NgPacketOptions)) error {
+	file := filepath.Join(c.host.dir, "packets.part")
+	defer os.Remove(file)
+	if err := c.guest.fetchFile(from, file); err != nil {
+		return err
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	options := pcapgo.DefaultNgReaderOptions
+	options.WantMixedLinkType = true
+	r, err := pcapgo.NewNgReader(f, options)
+	if err != nil {
+		return a.fail("its file: %v", err)
+	}
+	for n := 0; ; n++ {
+		data, info, more, err := r.ReadPacketDataWithOptions()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return a.fail("packet %d of its file: %v", n, err)
+		}
+		link, _ := info.AncillaryData[0].(layers.LinkType)
+		show(info, more)
+		if err := trueFrame(link, data, info.Length > info.CaptureLength); err != nil {
+			return a.fail("packet %d of its file, of %v, %v: %v: % x", n, link, more.Comments, err, data)
+		}
+	}
 }
 
 // linkUser is the link type of what nobody knows the beginning of (LINKTYPE_USER0).

@@ -59,7 +59,7 @@ type initramfsSpec struct {
 // buildInitramfs writes the guest's root as an uncompressed cpio archive:
 // decompression would be the guest's work, under emulation.
 func buildInitramfs(ctx context.Context, k *kernel, spec initramfsSpec, to string) error {
-	set, err := k.moduleSet(ctx, slices.Concat(bootModules, labModules, netModules, pathModules, headModules, loadModules))
+	set, err := k.moduleSet(ctx, slices.Concat(bootModules, labModules, netModules, pathModules, headModules, bigModules, loadModules))
 	if err != nil {
 		return err
 	}

@@ -29,6 +29,7 @@ type Frame struct {
 	Length    int            // how many were there; as many as Data has, if less
 	Start     Start          // what Data begins with
 	Ethertype knet.Ethertype // skb->protocol, for a frame that begins at the network header
+	Paged     bool           // what is behind Data lies in pages or other skbs, and was not read
 	VLAN      *VLAN          // the tag that the kernel took off the frame, nil without one
 }
 
@@ -57,6 +58,10 @@ func Line(f Frame) string {
 	var l line
 	p := part{b: f.Data, beyond: f.length() - len(f.Data)}
 	switch {
+	case len(f.Data) == 0 && f.Length == 0:
+		l.add("an skb without bytes")
+	case len(f.Data) == 0 && f.Paged:
+		l.add("none of its bytes are in the skb's head, and those in its pages were not read")
 	case len(f.Data) == 0:
 		l.add("none of its bytes were kept")
 	case f.Start == Ethernet:
@@ -72,7 +77,11 @@ func Line(f Frame) string {
 		l.raw(p)
 	}
 	end := fmt.Sprintf(", %d bytes", f.length())
-	if p.beyond > 0 && len(f.Data) > 0 {
+	switch {
+	case p.beyond == 0 || len(f.Data) == 0:
+	case f.Paged:
+		end += fmt.Sprintf(" (%d kept, all that are in the skb's head)", len(f.Data))
+	default:
 		end += fmt.Sprintf(" (%d kept)", len(f.Data))
 	}
 	return cut(l.text.String(), MaxLine-len(end)) + end

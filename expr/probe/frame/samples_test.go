@@ -389,6 +389,9 @@ var samples = []struct {
 		nil,
 	},
 	{"nothing", Frame{Length: 60, Start: Ethernet}, "none of its bytes were kept, 60 bytes", nil},
+	{"nothing, as there is nothing", Frame{}, "an skb without bytes, 0 bytes", nil},
+	{"all of it in pages", Frame{Length: 60, Paged: true}, "none of its bytes are in the skb's head, and those in its pages were not read, 60 bytes", nil},
+	{"the rest of it in pages", Frame{Data: []byte{0xde, 0xad, 0xbe, 0xef}, Length: 100, Paged: true}, "no header known, de ad be ef …, 100 bytes (4 kept, all that are in the skb's head)", nil},
 	{
 		"half an address",
 		Frame{Data: x("ffffffff"), Start: Ethernet},

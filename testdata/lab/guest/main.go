@@ -11,6 +11,8 @@
 //	guest losses           lose what the protocols count, in a namespace with lo alone, and hold the sockets
 //	guest tcx IFACE        hold a BPF program on TCX ingress
 //	guest syn FROM TO PORT send one TCP SYN with a source that will not answer
+//	guest big [flags]      send what has bytes in pages
+//	guest held IF MAC      have sockets drop what they hold
 //	guest transfer WRITES  send over a TCP connection to itself
 //	guest as UID[:CAP,...] PROGRAM  run a program as another user, with these capabilities alone
 //	guest seccomp NUMBER PROGRAM  run a program to which a seccomp filter refuses a system call
@@ -27,10 +29,10 @@ import (
 func main() {
 	commands := map[string]func([]string) error{
 		"agent": agent, "frames": frames, "flood": flood, "tap": tap, "as": runAs, "seccomp": runFiltered, "copy": copySparse,
-		"sockets": sockets, "syn": syn, "tcx": tcx, "losses": losses, "tun": tun, "xdpdrop": xdpDrop, "redirect": redirect, "transfer": transfer,
+		"sockets": sockets, "syn": syn, "tcx": tcx, "losses": losses, "tun": tun, "big": big, "held": held, "xdpdrop": xdpDrop, "redirect": redirect, "transfer": transfer,
 	}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: guest agent|frames|flood|tap|tun|sockets|losses|tcx|xdpdrop|redirect|syn|transfer|as|seccomp|copy ...")
+		fmt.Fprintln(os.Stderr, "usage: guest agent|frames|flood|tap|tun|sockets|losses|tcx|xdpdrop|redirect|syn|transfer|big|held|as|seccomp|copy ...")
 		os.Exit(2)
 	}
 	if err := commands[os.Args[1]](os.Args[2:]); err != nil {
