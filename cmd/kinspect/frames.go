@@ -2,7 +2,7 @@ package main
 
 import (
 	"bufio"
-	"errors"
+	"cmp"
 	"fmt"
 	"os"
 	"runtime"
@@ -134,7 +134,7 @@ func (k *frameKeeper) end(rows []probe.Drop, lost probe.Missed, release string, 
 	devices := deviceNames(rows)
 	var err error
 	if k.file != nil {
-		if err := k.file.Truncate(0); err != nil { // not sooner: a run that the kernel refuses leaves an older file alone
+		if err := emptied(k.file); err != nil { // not sooner: a run that the kernel refuses leaves an older file alone
 			return nil, fmt.Errorf("writing the frames: %w", err)
 		}
 		k.pcap, err = frame.NewPcapng(k.buffer, frame.PcapngOptions{
@@ -165,10 +165,19 @@ func (k *frameKeeper) end(rows []probe.Drop, lost probe.Missed, release string, 
 		}
 		err = k.pcap.Finish(all)
 	}
-	if err = errors.Join(err, k.buffer.Flush(), k.file.Close()); err != nil {
+	if err = cmp.Or(err, k.buffer.Flush(), k.file.Close()); err != nil { // a buffer says again what was wrong with it first
 		err = fmt.Errorf("writing the frames: %w", err)
 	}
 	return out, err
+}
+
+// emptied empties a file; pipes and devices have nothing to be emptied.
+func emptied(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return err
+	}
+	return f.Truncate(0)
 }
 
 // deviceNames are the names of the rows' devices.

@@ -34,8 +34,9 @@ type presetRole struct {
 var presetTCP = []presetRole{
 	{RoleSend, []string{"tcp_sendmsg"}, "calls that send on a TCP socket"},
 	{RoleReceive, []string{"tcp_recvmsg"}, "calls that receive on one"},
-	{RoleOut, []string{"__tcp_transmit_skb"}, "what TCP hands to IP: data, acknowledgements, retransmits; several segments at once where they are cut later (GSO)"},
-	{RoleRetransmit, []string{"tcp_retransmit_skb"}, "what it sends once more"},
+	{RoleOut, []string{"__tcp_transmit_skb", "tcp_make_synack"}, "what TCP hands to IP: data, acknowledgements, retransmits, answers to a SYN; several segments at once where they are cut later (GSO). Resets are not among them"},
+	// Loss probes do not pass tcp_retransmit_skb, and answers to a SYN have a function of their own.
+	{RoleRetransmit, []string{"__tcp_retransmit_skb", "tcp_rtx_synack"}, "what it sends once more, or tries to"},
 	{RoleIn, []string{"tcp_v4_rcv", "tcp_v6_rcv"}, "what IP hands to TCP; several segments at once where they were joined (GRO)"},
 	{RoleHandover, []string{"napi_gro_receive", "gro_receive_skb", "napi_gro_frags", "netif_receive_skb", "netif_receive_skb_list", "netif_rx", "__netif_rx", "netif_rx_ni"}, "what drivers, and loopback, hand to the stack"},
 	{RoleStack, []string{"__netif_receive_skb_core"}, "what the stack takes up, joined by GRO where it does that"},
@@ -154,9 +155,12 @@ func (f *tcpFigures) retransmits() Reading {
 	case again == 0:
 		r.Sure = Certain
 		r.Text = fmt.Sprintf("TCP retransmitted nothing of %s: it has noticed no loss in this time, of what it sends; what a peer sends is not judged by that, and a loss is noticed late, after a round trip or more", plural(sent, "segment"))
+	case again > sent:
+		r.Sure = Possible
+		r.Text = fmt.Sprintf("%s tried, and %s sent: TCP could not send what it tried to. There may be no route to the peer, no memory, or the first copy still waits in a queue of this host; kinspect drops tells what is dropped here", plural(again, "retransmit"), plural(sent, "segment"))
 	case part >= manyRetransmits && sent >= fewestSent:
 		r.Finding, r.Sure = true, Likely
-		r.Text = fmt.Sprintf("many retransmits: %d of %s sent (%.1f%%). Segments, or their acknowledgements, are lost on the way or come late: loss or congestion between here and the peers. A peer that does not answer at all and segments that overtake each other do the same; which peers, tells kinspect count tcp_retransmit_skb --by 'sk->__sk_common.skc_daddr'", again, plural(sent, "segment"), part)
+		r.Text = fmt.Sprintf("many retransmits: %d of %s sent (%.1f%%). Segments, or their acknowledgements, are lost on the way or come late: loss or congestion between here and the peers. A peer that does not answer at all and segments that overtake each other do the same; which peers, tells kinspect count __tcp_retransmit_skb --by 'sk->__sk_common.skc_daddr'", again, plural(sent, "segment"), part)
 	case sent < fewestSent:
 		r.Sure = Possible
 		r.Text = fmt.Sprintf("%d of %s sent is a retransmit, which are too few segments to judge by: count for longer", again, plural(sent, "segment"))
@@ -183,7 +187,7 @@ func (f *tcpFigures) answers() Reading {
 		r.Sure = Open
 		r.Text = "no segment was sent and none came in: no TCP connection did anything"
 	case sent == 0:
-		r.Text = fmt.Sprintf("%s came in, and none was sent", plural(in, "segment"))
+		r.Text = fmt.Sprintf("%s came in, and no connection sent any; resets, which are what a closed port answers, are not counted", plural(in, "segment"))
 	case in > 0:
 		r.Text = fmt.Sprintf("%s sent, %s received: something answers; which of several peers does not, these sums do not tell", plural(sent, "segment"), plural(in, "segment"))
 	case sent < 3 || f.seconds < 1:

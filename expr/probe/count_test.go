@@ -105,8 +105,13 @@ func TestFindCounted(t *testing.T) {
 			}
 		}
 		p, err = FindPreset(k, "tcp", []string{"icmp_rcv"})
-		if err != nil || len(p.Lacking) != 0 || len(p.Funcs) < 9 {
+		if err != nil || len(p.Lacking) != 0 || len(p.Funcs) < 11 {
 			t.Errorf("%s: the preset is %+v, %v", series, p, err)
+		}
+		for _, name := range []string{"tcp_make_synack", "__tcp_retransmit_skb", "tcp_rtx_synack"} {
+			if !slices.ContainsFunc(p.Funcs, func(f CountFunc) bool { return f.Name == name }) {
+				t.Errorf("%s: the preset leaves %s out: %+v", series, name, p.Funcs)
+			}
 		}
 		p, err = FindCounted(k, []string{"icmp_echo", "icmp_unreach"})
 		if err != nil {
@@ -175,6 +180,20 @@ func TestReadings(t *testing.T) {
 			nil, 4,
 			[]string{"too few segments", "!the path or the peer does not answer. Frames do come in (3)", "none is missing"},
 			[]string{Possible, Likely, Certain},
+		},
+		{
+			"a retransmit that fails is not sent",
+			counts{RoleOut: 1, RoleRetransmit: 3},
+			nil, 4,
+			[]string{"3 retransmits tried, and 1 segment sent: TCP could not send", "too short a time", "no frame came in"},
+			[]string{Possible, Possible, Open},
+		},
+		{
+			"a closed port",
+			counts{RoleIn: 5, RoleHandover: 5, RoleStack: 5},
+			nil, 4,
+			[]string{"nothing can be said", "no connection sent any; resets", "none is missing"},
+			[]string{Open, Certain, Certain},
 		},
 		{
 			"nothing comes in",

@@ -194,19 +194,26 @@ func (t *Tie) seen() (out []string) {
 		rows[key] = append(rows[key], p)
 	}
 	for _, key := range order {
-		n := uint64(0)
-		var types []string
-		for i, p := range rows[key] {
+		// A device that moved has a row in each namespace.
+		n, counts := uint64(0), map[string]uint64{}
+		var names, types []string
+		for _, p := range rows[key] {
 			n += p.Count
 			name := strings.TrimSpace(p.Ethertype + " " + p.protocol)
-			if len(rows[key]) > 1 {
-				name += fmt.Sprintf(": %d", p.Count)
+			if _, ok := counts[name]; !ok {
+				names = append(names, name)
+			}
+			counts[name] += p.Count
+		}
+		for i, name := range names {
+			if len(names) > 1 {
+				name += fmt.Sprintf(": %d", counts[name])
 			}
 			switch {
 			case i < maxTypes:
 				types = append(types, name)
-			case i == len(rows[key])-1:
-				types = append(types, fmt.Sprintf("and %d more", len(rows[key])-maxTypes))
+			case i == len(names)-1:
+				types = append(types, fmt.Sprintf("and %d more", len(names)-maxTypes))
 			}
 		}
 		text := plural(n, "drop") + " at " + key.function

@@ -19,6 +19,9 @@ const (
 	otherModule    = "no capability is missing, and there is neither a lockdown nor a seccomp filter: a security module (SELinux, AppArmor) may refuse it"
 )
 
+// lockedMemory is for what the kernel refuses in the same words.
+const lockedMemory = "before 5.11 BPF maps count as locked memory, and more of it than the limit (RLIMIT_MEMLOCK) takes CAP_SYS_RESOURCE, which this process lacks; a security module (SELinux, AppArmor) may also refuse it"
+
 // Why tells why the system refused something that takes the capabilities of want, and what to do about it.
 func (s *State) Why(want Set) (why, do string) {
 	missing := s.Missing(want)
@@ -44,6 +47,9 @@ func (s *State) Why(want Set) (why, do string) {
 // WhyBPF is Why for BPF programs that read memory, with what else decides about them.
 func (s *State) WhyBPF() (why, do string) {
 	why, do = s.Why(Probes)
+	if why == otherModule && s.Missing(Of(SysResource)) != 0 {
+		return lockedMemory, "grant CAP_SYS_RESOURCE, or raise the limit (ulimit -l unlimited); else see the host's audit log"
+	}
 	if s.Missing(Probes) != 0 && !s.Confidential() && (s.NoUserBPF == "1" || s.NoUserBPF == "2") {
 		why += " (kernel.unprivileged_bpf_disabled is " + s.NoUserBPF + ")"
 	}

@@ -110,3 +110,15 @@ func TestText(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// TestLockedMemory is of kernels before 5.11, which refuse maps beyond the limit with the words that they have for a missing capability.
+func TestLockedMemory(t *testing.T) {
+	s := State{UID: 65534, Known: true, Permitted: Probes}
+	if why, do := s.WhyBPF(); !strings.Contains(why, "locked memory") || !strings.Contains(do, "CAP_SYS_RESOURCE") {
+		t.Errorf("%s; %s", why, do)
+	}
+	s.Permitted |= Of(SysResource)
+	if why, _ := s.WhyBPF(); why != otherModule {
+		t.Error(why)
+	}
+}

@@ -256,8 +256,41 @@ ip neigh del 198.51.100.7 dev veth0p
 ip addr del 198.51.100.1/24 dev veth0p`, seconds)
 }
 
-// checkCountTCP counts a transfer on loopback, of which nothing is lost, and then a connection to where nobody answers. The answer
-// to a SYN, and the last ones to a connection that has ended, are not sent by the function that sends the others.
+// unanswered is a SYN from a host that is not there, whose answer is sent again and again for some seconds.
+func unanswered(seconds int) string {
+	return fmt.Sprintf(`ip addr add 198.51.100.1/24 dev veth0p
+ip neigh replace 198.51.100.7 lladdr 02:00:00:00:00:99 nud permanent dev veth0p
+nc -l -p 7002 </dev/null &
+listener=$!
+sleep 0.5
+guest syn 198.51.100.7 198.51.100.1 7002
+sleep %d
+kill $listener
+ip neigh del 198.51.100.7 dev veth0p
+ip addr del 198.51.100.1/24 dev veth0p`, seconds)
+}
+
+// countRetransmits counts with the preset while a script runs, and by how much the kernel's own counter moved.
+func countRetransmits(c *subjectContext, script string) (r *counted, moved uint64, err error) {
+	r, err = count(c, "--preset tcp", "rm -f /tmp/retransmits\n"+retransSegs+"\n"+script+"\n"+retransSegs+"\ncat /tmp/retransmits >&2")
+	if err != nil {
+		return r, 0, err
+	}
+	var counters []uint64
+	for text := range strings.Lines(r.stderr) {
+		var n uint64
+		if _, err := fmt.Sscanf(text, "retransmits %d", &n); err == nil {
+			counters = append(counters, n)
+		}
+	}
+	if len(counters) != 2 {
+		return r, 0, r.fail("the kernel's counter was read %d times, want 2", len(counters))
+	}
+	return r, counters[1] - counters[0], nil
+}
+
+// checkCountTCP counts a transfer on loopback, of which nothing is lost, and then a connection to where nobody answers. The last
+// answers to a connection that has ended are not sent by the functions that send the others.
 func checkCountTCP(c *subjectContext) error {
 	r, err := count(c, "--preset tcp", "guest transfer 150")
 	if err != nil {
@@ -276,23 +309,25 @@ func checkCountTCP(c *subjectContext) error {
 	if !strings.Contains(r.reading("retransmits").Text, "retransmitted nothing") {
 		return r.fail("unexpected: %+v", r.reading("retransmits"))
 	}
-	r, err = count(c, "--preset tcp", "rm -f /tmp/retransmits\n"+retransSegs+"\n"+nobody(5)+"\n"+retransSegs+"\ncat /tmp/retransmits >&2")
+	r, counters, err := countRetransmits(c, nobody(5))
 	if err != nil {
 		return err
 	}
-	var counters []uint64
-	for text := range strings.Lines(r.stderr) {
-		var n uint64
-		if _, err := fmt.Sscanf(text, "retransmits %d", &n); err == nil {
-			counters = append(counters, n)
-		}
-	}
 	again, sent := r.role("retransmits"), r.role("segments sent")
-	if len(counters) != 2 || again < 2 || counters[1]-counters[0] != again || sent != again+1 || r.role("segments received") != 0 {
-		return r.fail("%d retransmits of %d segments; the kernel counts %v", again, sent, counters)
+	if again < 2 || counters != again || sent != again+1 || r.role("segments received") != 0 {
+		return r.fail("%d retransmits of %d segments; the kernel counts %d", again, sent, counters)
 	}
 	if l := r.reading("answers"); r.exit != 1 || !l.Finding || l.Sure != "likely" || !strings.Contains(l.Text, "the path or the peer does not answer") {
 		return r.fail("exit %d, unexpected: %+v", r.exit, l)
+	}
+	// Nor are its own answers to a SYN: they are sent and sent again by functions of their own.
+	r, counters, err = countRetransmits(c, unanswered(4))
+	if err != nil {
+		return err
+	}
+	again, sent = r.role("retransmits"), r.role("segments sent")
+	if again < 2 || counters != again || sent != again+1 || r.role("segments received") != 1 {
+		return r.fail("%d retransmits of %d segments; the kernel counts %d", again, sent, counters)
 	}
 	// Which peer it is.
 	r, err = count(c, "tcp_retransmit_skb --by 'sk->__sk_common.skc_daddr'", nobody(3))
