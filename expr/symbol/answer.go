@@ -16,6 +16,9 @@ type Table interface {
 	// Each calls yield for all symbols until it returns false. Its error says
 	// what could not be listed.
 	Each(yield func(kmem.Symbol) bool) error
+	// EachNamed and EachAt do for those whose names begin with prefix, or that begin at an address.
+	EachNamed(prefix string, yield func(kmem.Symbol) bool) error
+	EachAt(a kmem.Addr, yield func(kmem.Symbol) bool) error
 	// Explain says why an address belongs to nobody, or is "".
 	Explain(a kmem.Addr) string
 	// Warning says why no answer of the table may be right, or is "".
@@ -107,8 +110,8 @@ func (a *Answer) aliases(t Table) {
 		return
 	}
 	start := m.addr - kmem.Addr(m.Offset)
-	_ = t.Each(func(s kmem.Symbol) bool { // what cannot be listed is no alias
-		if s.Addr == start && (s.Name != *m.Symbol || s.Module != m.Module) && !slices.Contains(m.Aliases, s.Name) {
+	_ = t.EachAt(start, func(s kmem.Symbol) bool { // what cannot be listed is no alias
+		if (s.Name != *m.Symbol || s.Module != m.Module) && !slices.Contains(m.Aliases, s.Name) {
 			m.Aliases = append(m.Aliases, s.Name)
 		}
 		return len(m.Aliases) < maxMatches
@@ -150,7 +153,7 @@ func (a *Answer) lines(t Table) {
 // named adds the symbols of a name, or what holds the addresses beside them.
 func (a *Answer) named(t Table, q Query) error {
 	var found, variants []kmem.Symbol
-	err := t.Each(func(s kmem.Symbol) bool {
+	err := t.EachNamed(q.Name, func(s kmem.Symbol) bool {
 		switch {
 		case q.Module != "" && s.Module != q.Module:
 		case s.Name == q.Name:

@@ -22,6 +22,16 @@ func (t fileTable) Each(yield func(kmem.Symbol) bool) error {
 	return nil
 }
 
+func (t fileTable) EachNamed(prefix string, yield func(kmem.Symbol) bool) error {
+	kmem.EachPrefix(t.f, prefix, yield)
+	return nil
+}
+
+func (t fileTable) EachAt(a kmem.Addr, yield func(kmem.Symbol) bool) error {
+	kmem.EachAt(t.f, a, yield)
+	return nil
+}
+
 func (t fileTable) Explain(a kmem.Addr) string {
 	if !a.IsKernel() {
 		return notKernel
@@ -67,6 +77,14 @@ type kernelTable struct {
 func (t kernelTable) At(a kmem.Addr) (kmem.Symbol, uint64, bool) { return t.k.SymbolAt(a) }
 func (t kernelTable) Source() string                             { return t.source }
 func (t kernelTable) Each(yield func(kmem.Symbol) bool) error    { return t.k.EachSymbol(yield) }
+
+func (t kernelTable) EachNamed(prefix string, yield func(kmem.Symbol) bool) error {
+	return t.k.EachSymbolNamed(prefix, yield)
+}
+
+func (t kernelTable) EachAt(a kmem.Addr, yield func(kmem.Symbol) bool) error {
+	return t.k.EachSymbolAt(a, yield)
+}
 
 // Lines tells where code comes from; nothing where no debug information was given.
 func (t kernelTable) Lines(a kmem.Addr) ([]debuginfo.Frame, error) {

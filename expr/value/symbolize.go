@@ -3,6 +3,7 @@ package value
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"kinspect/kmem"
 )
@@ -111,13 +112,31 @@ func (k *Kernel) SymbolsNamed(name string, limit int) ([]kmem.Symbol, error) {
 // returns false, in no certain order. Modules whose symbols cannot be read are
 // left out, and are in the error.
 func (k *Kernel) EachSymbol(yield func(kmem.Symbol) bool) error {
+	return k.eachSymbol(kmem.SymbolTable.All, nil, yield)
+}
+
+// EachSymbolNamed is [Kernel.EachSymbol] for those whose names begin with prefix.
+func (k *Kernel) EachSymbolNamed(prefix string, yield func(kmem.Symbol) bool) error {
+	table := func(t kmem.SymbolTable, yield func(kmem.Symbol) bool) { kmem.EachPrefix(t, prefix, yield) }
+	return k.eachSymbol(table, nil, func(s kmem.Symbol) bool { return !strings.HasPrefix(s.Name, prefix) || yield(s) })
+}
+
+// EachSymbolAt is [Kernel.EachSymbol] for those that begin at an address. A module's lie in the module.
+func (k *Kernel) EachSymbolAt(addr kmem.Addr, yield func(kmem.Symbol) bool) error {
+	table := func(t kmem.SymbolTable, yield func(kmem.Symbol) bool) { kmem.EachAt(t, addr, yield) }
+	at := k.ModuleAt(addr)
+	return k.eachSymbol(table, func(m *Module) bool { return m == at }, func(s kmem.Symbol) bool { return s.Addr != addr || yield(s) })
+}
+
+// eachSymbol calls yield for what table lists, and for the symbols of the modules that it lacks: of all, or of those that are wanted.
+func (k *Kernel) eachSymbol(table func(kmem.SymbolTable, func(kmem.Symbol) bool), wanted func(*Module) bool, yield func(kmem.Symbol) bool) error {
 	syms, err := k.Symbols()
 	if err != nil {
 		return err
 	}
 	listed := map[string]bool{} // modules that the table has already
 	more := true
-	syms.All(func(s kmem.Symbol) bool {
+	table(syms, func(s kmem.Symbol) bool {
 		if s.Module != "" {
 			listed[s.Module] = true
 		}
@@ -129,7 +148,7 @@ func (k *Kernel) EachSymbol(yield func(kmem.Symbol) bool) error {
 		if !more {
 			return nil
 		}
-		if listed[m.Name] {
+		if listed[m.Name] || wanted != nil && !wanted(m) {
 			continue
 		}
 		own, merr := m.symbols()
