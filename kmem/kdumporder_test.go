@@ -13,6 +13,10 @@ import (
 // neighbours, those of zeros and the one whose place it takes fails with it.
 func TestKdumpOrder(t *testing.T) {
 	le := binary.LittleEndian
+	step := 3
+	if testing.Short() {
+		step = 27
+	}
 	for name, flags := range map[string]uint32{"raw": 0, "snappy": kdump.FlagSnappy} {
 		for _, shared := range []bool{false, true} {
 			k := testKdump{flags: flags, ram: dumptest.Pages(160), sharedZero: shared}
@@ -20,7 +24,7 @@ func TestKdumpOrder(t *testing.T) {
 			clear(k.ram[60*PageSize : 125*PageSize])
 			file := k.bytes(t)
 			desc := func(b []byte, page int) []byte { return b[k.layout.descs+24*page:][:24] }
-			for page := 1; page < 160; page += 3 {
+			for page := 1; page < 160; page += step {
 				for _, off := range []uint64{
 					le.Uint64(desc(file, page)) + 1, le.Uint64(desc(file, page)) + 4000,
 					le.Uint64(desc(file, (page+37)%160)), uint64(k.layout.data),

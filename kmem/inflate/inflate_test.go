@@ -96,15 +96,19 @@ func oracle(src []byte, limit int) ([]byte, error) {
 // places of its own size, of a larger one, and of one that is too small.
 func TestZlib(t *testing.T) {
 	inputs := map[string][]byte{"nothing": {}, "a byte": {7}}
+	pages, periods := 150, 20
+	if testing.Short() {
+		pages, periods = 10, 4
+	}
 	for _, n := range []int{2, 15, 16, 17, 300, pageSize, 70000} {
 		for _, values := range []uint32{1, 2, 3, 30, 256} {
 			inputs[fmt.Sprintf("%d bytes of %d values", n, values)] = noise(n, values)
 		}
-		for period := 1; period < 20; period++ {
+		for period := 1; period < periods; period++ {
 			inputs[fmt.Sprintf("%d bytes, every %d the same", n, period)] = bytes.Repeat(noise(period, 256), n/period+1)[:n]
 		}
 	}
-	for i, page := range realPages(t, 150) {
+	for i, page := range realPages(t, pages) {
 		inputs[fmt.Sprint("page ", i)] = page
 	}
 	var d Decoder
