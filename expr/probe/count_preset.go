@@ -35,8 +35,8 @@ var presetTCP = []presetRole{
 	{RoleSend, []string{"tcp_sendmsg"}, "calls that send on a TCP socket"},
 	{RoleReceive, []string{"tcp_recvmsg"}, "calls that receive on one"},
 	{RoleOut, []string{"__tcp_transmit_skb", "tcp_make_synack"}, "what TCP hands to IP: data, acknowledgements, retransmits, answers to a SYN; several segments at once where they are cut later (GSO). Resets are not among them"},
-	// Loss probes do not pass tcp_retransmit_skb, and answers to a SYN have a function of their own.
-	{RoleRetransmit, []string{"__tcp_retransmit_skb", "tcp_rtx_synack"}, "what it sends once more, or tries to"},
+	// And what retransmitFunctions finds: answers to a SYN have a function of their own.
+	{RoleRetransmit, []string{"tcp_rtx_synack"}, "what it sends once more, or tries to"},
 	{RoleIn, []string{"tcp_v4_rcv", "tcp_v6_rcv"}, "what IP hands to TCP; several segments at once where they were joined (GRO)"},
 	{RoleHandover, []string{"napi_gro_receive", "gro_receive_skb", "napi_gro_frags", "netif_receive_skb", "netif_receive_skb_list", "netif_rx", "__netif_rx", "netif_rx_ni"}, "what drivers, and loopback, hand to the stack"},
 	{RoleStack, []string{"__netif_receive_skb_core"}, "what the stack takes up, joined by GRO where it does that"},
@@ -51,8 +51,13 @@ func FindPreset(k *value.Kernel, preset string, specs []string) (*CountPlan, err
 		return nil, fmt.Errorf("there is no preset %s: there is %s", value.Quote(preset), strings.Join(Presets(), ", "))
 	}
 	var list []*wanted
+	again, note := retransmitFunctions(k)
 	for _, r := range presetTCP {
-		for _, n := range r.names {
+		names := r.names
+		if r.role == RoleRetransmit {
+			names = slices.Concat(again, names)
+		}
+		for _, n := range names {
 			list = append(list, &wanted{text: n, name: n, role: r.role})
 		}
 	}
@@ -68,6 +73,9 @@ func FindPreset(k *value.Kernel, preset string, specs []string) (*CountPlan, err
 		return nil, err
 	}
 	p.Preset = preset
+	if note != "" {
+		p.Notes = append(p.Notes, note)
+	}
 	for _, r := range presetTCP {
 		if !slices.ContainsFunc(p.Funcs, func(f CountFunc) bool { return f.Role == r.role }) {
 			p.Lacking = append(p.Lacking, r.role)
@@ -160,7 +168,7 @@ func (f *tcpFigures) retransmits() Reading {
 		r.Text = fmt.Sprintf("%s tried, and %s sent: TCP could not send what it tried to. There may be no route to the peer, no memory, or the first copy still waits in a queue of this host; kinspect drops tells what is dropped here", plural(again, "retransmit"), plural(sent, "segment"))
 	case part >= manyRetransmits && sent >= fewestSent:
 		r.Finding, r.Sure = true, Likely
-		r.Text = fmt.Sprintf("many retransmits: %d of %s sent (%.1f%%). Segments, or their acknowledgements, are lost on the way or come late: loss or congestion between here and the peers. A peer that does not answer at all and segments that overtake each other do the same; which peers, tells kinspect count __tcp_retransmit_skb --by 'sk->__sk_common.skc_daddr'", again, plural(sent, "segment"), part)
+		r.Text = fmt.Sprintf("many retransmits: %d of %s sent (%.1f%%). Segments, or their acknowledgements, are lost on the way or come late: loss or congestion between here and the peers. A peer that does not answer at all and segments that overtake each other do the same; which peers, tells kinspect count tcp_retransmit_skb --by 'sk->__sk_common.skc_daddr'", again, plural(sent, "segment"), part)
 	case sent < fewestSent:
 		r.Sure = Possible
 		r.Text = fmt.Sprintf("%d of %s sent is a retransmit, which are too few segments to judge by: count for longer", again, plural(sent, "segment"))

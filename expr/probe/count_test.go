@@ -108,7 +108,7 @@ func TestFindCounted(t *testing.T) {
 		if err != nil || len(p.Lacking) != 0 || len(p.Funcs) < 11 {
 			t.Errorf("%s: the preset is %+v, %v", series, p, err)
 		}
-		for _, name := range []string{"tcp_make_synack", "__tcp_retransmit_skb", "tcp_rtx_synack"} {
+		for _, name := range []string{"tcp_make_synack", "tcp_rtx_synack", "tcp_retransmit_skb"} { // a snapshot has no code to look at
 			if !slices.ContainsFunc(p.Funcs, func(f CountFunc) bool { return f.Name == name }) {
 				t.Errorf("%s: the preset leaves %s out: %+v", series, name, p.Funcs)
 			}

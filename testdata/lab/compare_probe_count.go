@@ -74,14 +74,24 @@ func (c *counted) sums() error {
 			return c.fail("%s: %d calls, %d on its CPUs, %f a second", l.Name, l.Count, sum, l.Rate)
 		}
 	}
-	if all != c.end.Calls || c.end.Nested != nil && *c.end.Nested != 0 {
-		return c.fail("%d calls of %d, %v nested", all, c.end.Calls, c.end.Nested)
+	if all != c.end.Calls {
+		return c.fail("%d calls of %d", all, c.end.Calls)
 	}
 	return nil
 }
 
-// count runs one, and a script once it is attached.
-func count(c *subjectContext, args, script string) (*counted, error) {
+// count runs one, and a script once it is attached. Calls from an interrupt that came while another one was counted are not
+// counted, and told: that is rare, and the run is made again.
+func count(c *subjectContext, args, script string) (out *counted, err error) {
+	for range 3 {
+		if out, err = countOnce(c, args, script); err != nil || out.end.Nested == nil || *out.end.Nested == 0 {
+			return out, err
+		}
+	}
+	return out, out.fail("%d nested calls, three times", *out.end.Nested)
+}
+
+func countOnce(c *subjectContext, args, script string) (*counted, error) {
 	a, err := probe(c, "--json count "+args, watchingDrops, script)
 	out := &counted{answer: a}
 	if err != nil {
