@@ -109,6 +109,8 @@ var cForms = [][2]string{
 	{"'name' in netdev('lo')", "true"},
 	{"'rx_dropped' in netdev('lo')", "true"},
 	{"'nothing' in *netdev('lo') or 'prev' not in init_net.dev_base_head", "false"},
+	{"1 in [1, 1 / 0]", "true"},
+	{"2 in [1, 1 / 0]", "error: division by zero"},
 	{"5 in netdev('lo')", "error: in takes a list or a map on its right: …"},
 	{"list_for_each(init_net.dev_base_head, struct net_device, name)", "error: name of struct net_device is no struct list_head, which links a list_head"},
 	{"list_for_each(netdev('lo'), struct net_device, dev_list)", "error: struct net_device is neither a list_head nor an hlist_head"},

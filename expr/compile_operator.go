@@ -113,7 +113,7 @@ func (c *compiler) binary(n *syntax.Binary) *compiled {
 		}
 		return c.arithmetic("|", c.node(n.X), c.node(n.Y), at)
 	case "in":
-		return c.apply(n, func(a, b any) (any, error) { return c.s.in(a, b) })
+		return c.in(n)
 	case "..":
 		return c.apply(n, c.s.rangeOf)
 	case "contains", "startsWith", "endsWith", "matches":
@@ -151,6 +151,36 @@ func (c *compiler) apply(n *syntax.Binary, op func(a, b any) (any, error)) *comp
 			return nil, place(err, at)
 		}
 		return v, nil
+	}}
+}
+
+// in compiles x in a list. One that is written out, x in [a, b], is x == a || x == b:
+// what comes after the one that equals x is not evaluated, in the kernel neither.
+func (c *compiler) in(n *syntax.Binary) *compiled {
+	list, ok := n.Y.(*syntax.List)
+	if !ok || len(list.Items) == 0 {
+		return c.apply(n, func(a, b any) (any, error) { return c.s.in(a, b) })
+	}
+	x, items, where, at := c.node(n.X), c.list(list).items, &site{op: "=="}, n.At
+	return &compiled{run: func(f *frame) (any, error) {
+		a, err := x.run(f)
+		if err != nil {
+			return nil, err
+		}
+		for _, item := range items {
+			b, err := orFault(item.run(f))
+			if err != nil {
+				return nil, err
+			}
+			eq, err := c.s.compare(where, a, b)
+			if err != nil {
+				return nil, place(err, at)
+			}
+			if eq {
+				return true, nil
+			}
+		}
+		return false, nil
 	}}
 }
 

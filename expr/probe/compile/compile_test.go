@@ -471,7 +471,7 @@ func TestForms(t *testing.T) {
 			"(u64)v", "(void *)v->ul0", "*(int *)&v->ui0", "((struct net_device *)v)->mtu", "offsetof(struct net_device, name) + v->uc0", "sizeof(*v)", "sizeof v->name",
 			"container_of(&v->ui0, struct net_device, mtu)", "container_of((void *)v, struct net_device, mtu)", "cast('u8', v->ul0)", "int(v->us0)", "int(v->si0) - 1", "abs(v->si0)", "abs(v->fs7)", "bitnot(v->ui0)",
 			"init_net.ifindex", "&init_net == v", "init_net.ns.inum > 0", "netdev('lo').ifindex == v->si0", "netdev('lo').name", "netdev('lo')->name == 'lo'",
-			"1 < v->uc0 < 200", "v->uc0 in [1, 2, 3]", "v->uc0 < 100 && v->none->si0", "v->uc0 < 256 || v->none->si0", "v->uc0 > 255 && v->none->si0", "b ? v->next : nil == nil",
+			"1 < v->uc0 < 200", "v->uc0 in [1, 2, 3]", "v->uc0 in [v->uc0, v->ints[-v->uc0]]", "v->uc0 in [v->ints[-v->uc0], v->uc0]", "v->uc0 < 100 && v->none->si0", "v->uc0 < 256 || v->none->si0", "v->uc0 > 255 && v->none->si0", "b ? v->next : nil == nil",
 			"b ? v->next : v", "b ? v->si0 : v->si1", "let x = v->next; x->next->si0 + x->si0", "(v->si0, v->si1)", "netif_receive_skb", "*netif_receive_skb", "v->data == netif_receive_skb",
 			"v->ints[4 - 1]", "v->ints[-v->uc0]", "v->ints[v->uc0]", "v[1].si0", "v->next->name[0] == 'b'", "v->c0 == 'a'", "true", "5", "'text'", "-v->be16", "v?->si0", "!v->name[0]",
 			"v->fl20 << 3", "v->fu22 + v->fs32", "NETDEV_UP == v->si0", "jiffies_64 > 0", "v->none == v->bad", "v->name[7]", "v->intp[0]", "*v->next", "v->next->next->name",
