@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -302,6 +303,9 @@ func (s textSample) End()          {}
 
 // TestWatchPipe: in a pipe a watch is lines of JSON, and ends with a signal or its reader.
 func TestWatchPipe(t *testing.T) {
+	// A signal that is caught here is a program's own to take, even where the tests run under nohup.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	defer signal.Reset(syscall.SIGHUP)
 	start := func(args ...string) (*exec.Cmd, *bufio.Scanner) {
 		t.Helper()
 		exe, err := os.Executable()
