@@ -67,7 +67,8 @@ func checkNetScene(c *subjectContext) error {
 // checkTCX attaches a program to TCX for as long as it asks: while one is loaded that may redirect frames,
 // explain's answers are other ones, so that no capture may have it.
 func checkTCX(c *subjectContext) error {
-	a, err := c.subject.(liveSubject).shell(`guest tcx sock0 > /tmp/tcx.out 2>&1 &
+	a, err := c.subject.(liveSubject).shell(`rm -f /tmp/tcx.out
+guest tcx sock0 > /tmp/tcx.out 2>&1 &
 holder=$!
 for i in $(seq 100); do test -s /tmp/tcx.out && break; sleep 0.1; done
 set +e

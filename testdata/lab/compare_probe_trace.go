@@ -332,6 +332,7 @@ func checkTraceRefused(c *subjectContext) error {
 func checkTraceFlood(c *subjectContext) error {
 	const frames = 20000
 	a, err := c.subject.(liveSubject).shell(fmt.Sprintf(`set +e
+rm -f /tmp/flood.err
 kinspect --json trace tracepoint:netif_receive_skb --if 'skb->protocol == htons(4)' --show 'skb->len, skb->dev->name' >/tmp/flood.out 2>/tmp/flood.err &
 probe=$!
 for i in $(seq 600); do

@@ -38,6 +38,7 @@ func watch(c *subjectContext, args, script string) ([]watchLine, answer, error) 
 		end = "kill -INT $watch"
 	}
 	a, err := c.subject.(liveSubject).shell(fmt.Sprintf(`set +e
+rm -f /tmp/watch.out /tmp/watch.err # what the one before said is no sign that this one has begun
 kinspect %s >/tmp/watch.out 2>/tmp/watch.err &
 watch=$!
 for i in $(seq 1000); do
