@@ -13,8 +13,10 @@ import (
 //   - from the text of /proc/kallsyms that a snapshot brings;
 //   - else from the kernel's own tables in memory, where VMCOREINFO says where they are
 //     (from 6.0 on), live and on dumps alike;
+//   - else from those tables, found by their shape and checked against VMCOREINFO: some
+//     megabytes to read, where /proc/kallsyms has the kernel write all names out;
 //   - else from the text of the running kernel's /proc/kallsyms;
-//   - else from the tables in memory, found by their shape.
+//   - else from tables that lie where no known kernel has them.
 //
 // Its errors say what is missing; a [*HostError] what to do about it.
 func (img *Image) Symbols() (SymbolTable, error) {
@@ -41,6 +43,11 @@ func (img *Image) openSymbols() (SymbolTable, error) {
 		inMemory = fmt.Errorf("%s: cannot read the kernel's symbol table: %w", img.source, err)
 	}
 	if img.live {
+		if img.info != nil {
+			if found, err := findReadOnlyKallsyms(img, img.info); err == nil {
+				return found, nil
+			}
+		}
 		table, err := img.host.symbols()
 		if err == nil {
 			return table, nil

@@ -45,6 +45,16 @@ const (
 // kernel's mapping. It verifies what it finds before it returns it. Errors wrap
 // [ErrNoKallsyms] where nothing has the shape, or [ErrBadKallsyms].
 func FindKallsyms(r Reader, info *VMCoreInfo) (*Kallsyms, error) {
+	return findKallsyms(r, info, false)
+}
+
+// findReadOnlyKallsyms is [FindKallsyms] where the tables of each kernel that was ever looked at are: before all
+// data. That is some megabytes, the last of which have them, where the whole search may read [maxShapeScan].
+func findReadOnlyKallsyms(r Reader, info *VMCoreInfo) (*Kallsyms, error) {
+	return findKallsyms(r, info, true)
+}
+
+func findKallsyms(r Reader, info *VMCoreInfo, readOnly bool) (*Kallsyms, error) {
 	s := shapeScan{r: r, info: info, budget: maxShapeScan}
 	from, split, to := Addr(startKMap), Addr(startKMap), Addr(kernelMapEnd)
 	if info != nil {
@@ -59,10 +69,12 @@ func FindKallsyms(r Reader, info *VMCoreInfo) (*Kallsyms, error) {
 		from, split = s.stext.Page(), s.lowestData().Page()
 	}
 	k := s.down(from, split)
-	if m, ok := r.(mapReader); ok && k == nil {
-		k = s.mapped(m, split, to)
-	} else if k == nil {
-		k = s.up(split, to)
+	if k == nil && !readOnly {
+		if m, ok := r.(mapReader); ok {
+			k = s.mapped(m, split, to)
+		} else {
+			k = s.up(split, to)
+		}
 	}
 	switch {
 	case k != nil:

@@ -81,6 +81,33 @@ func TestFindKallsyms(t *testing.T) {
 	}
 }
 
+// Before all data the tables are found by less; behind some they are not looked for there.
+func TestFindReadOnlyKallsyms(t *testing.T) {
+	for _, shape := range shapesToFind {
+		if shape.release == "unknown order" {
+			continue
+		}
+		const data = Addr(0xffffffff83000000)
+		f := shape.build(append(shapeSymbols(1000, shape), Symbol{"late_a", data, 'D', ""}, Symbol{"late_b", data + 8, 'D', ""}))
+		late := fmt.Sprintf("SYMBOL(late_a)=%x\nSYMBOL(late_b)=%x\n", uint64(data), uint64(data+8))
+		info, err := ParseVMCoreInfo([]byte(fmt.Sprintf("OSRELEASE=6.12.0-test\nSYMBOL(_stext)=%x\n", uint64(fakeText)) + late))
+		if err != nil {
+			t.Fatal(err)
+		}
+		k, err := findReadOnlyKallsyms(f, info)
+		if err != nil || k.places.numSyms != f.places.numSyms {
+			t.Errorf("%s: %v", shape.release, err)
+			continue
+		}
+		if a, err := k.Find("late_b"); err != nil || a.Addr != data+8 {
+			t.Errorf("%s: %v, %v", shape.release, a, err)
+		}
+		if _, err := findReadOnlyKallsyms(f, shapeInfo(t)); !errors.Is(err, ErrNoKallsyms) {
+			t.Errorf("%s, behind data: %v", shape.release, err)
+		}
+	}
+}
+
 // What has the shape but is not this kernel's is not believed.
 func TestFindKallsymsRefuses(t *testing.T) {
 	shape := shapesToFind[1]

@@ -123,6 +123,28 @@ func TestProcKallsymsReaders(t *testing.T) {
 	}
 }
 
+// One symbol is found without the others; what comes behind it is not read.
+func TestFindProcSymbol(t *testing.T) {
+	long := strings.Repeat("ffffffff81459d10 t some_name_of_some_length\n", 5000)
+	for name, r := range map[string]io.Reader{
+		"whole":  strings.NewReader(long + someProcText),
+		"bytes":  iotest.OneByteReader(strings.NewReader(long + someProcText)),
+		"broken": io.MultiReader(strings.NewReader(long+someProcText), iotest.ErrReader(errors.New("read on"))),
+	} {
+		if at, err := findProcSymbol(r, "jiffies"); err != nil || at != 0xffffffff81600000 {
+			t.Errorf("%s: %v, %v", name, at, err)
+		}
+	}
+	for _, name := range []string{"iffies", "bond_init", "nothing"} { // a module's is not the kernel's
+		if at, err := findProcSymbol(strings.NewReader(someProcText), name); !errors.Is(err, ErrNoSymbol) {
+			t.Errorf("%s: %v, %v", name, at, err)
+		}
+	}
+	if _, err := findProcSymbol(strings.NewReader("garbage jiffies\n"), "jiffies"); !errors.Is(err, ErrBadProcKallsyms) {
+		t.Error(err)
+	}
+}
+
 type idle struct{}
 
 func (idle) Read([]byte) (int, error) { return 0, nil }

@@ -117,6 +117,9 @@ func (img *Image) readRunningInfo() {
 		}
 		return
 	}
+	if img.runningByShape() {
+		return
+	}
 	var table SymbolTable
 	table, err := img.host.symbols()
 	if err != nil {
@@ -134,6 +137,30 @@ func (img *Image) readRunningInfo() {
 		return
 	}
 	img.info, img.infoErr = readVMCoreInfo(m, s.Addr)
+}
+
+// runningByShape has the kernel write its symbols out as far as vmcoreinfo_data, and finds the tables in memory by what
+// VMCOREINFO says. It reports whether both are found; that is much less to do than to keep all of the text.
+func (img *Image) runningByShape() bool {
+	file, err := img.host.openKallsyms()
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	at, err := findProcSymbol(file, "vmcoreinfo_data")
+	if err != nil || at == 0 {
+		return false
+	}
+	info, err := readVMCoreInfo(img.running.m, at)
+	if err != nil {
+		return false
+	}
+	table, err := findReadOnlyKallsyms(img.running.m, info)
+	if err != nil {
+		return false
+	}
+	img.info, img.runningSyms = info, table
+	return true
 }
 
 // imageProbe is a [mapReader] for a kernel whose image may be anywhere in its mapping of 1 GiB, most of which is

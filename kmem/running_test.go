@@ -195,8 +195,13 @@ func TestLabRunning(t *testing.T) {
 			t.Fatal(err)
 		}
 		names := func(name string) (Addr, bool) { s, ok := syms.Lookup(name); return s.Addr, ok }
-		for _, d := range []*runningDump{{img: dumped, names: names}, {img: dumped}} {
-			img, err := openRunning(d, noFiles(t))
+		data, ok := names("vmcoreinfo_data")
+		if !ok {
+			t.Fatal("no vmcoreinfo_data")
+		}
+		line := fakeHost(t, nil, fmt.Appendf(nil, "%x d vmcoreinfo_data\n", uint64(data)), nil)
+		for i, d := range []*runningDump{{img: dumped, names: names}, {img: dumped}, {img: dumped}} {
+			img, err := openRunning(d, []hostPaths{noFiles(t), noFiles(t), line}[i])
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -207,6 +212,8 @@ func TestLabRunning(t *testing.T) {
 				t.Error(err)
 			} else if got.Len() != syms.Len() {
 				t.Errorf("%d symbols, and there are %d", got.Len(), syms.Len())
+			} else if line := i == 2; line && !strings.Contains(got.Source(), "found by its shape") {
+				t.Error(got.Source())
 			}
 			random := rand.New(rand.NewSource(1))
 			r := img.running

@@ -41,7 +41,12 @@ func TestSymbolEach(t *testing.T) {
 					t.Errorf("prefix %q: %d symbols, want %d", prefix, len(got), len(want))
 				}
 			}
-			for _, s := range all {
+			step := 1
+			if testing.Short() {
+				step = 9 // a table that is walked is walked for each
+			}
+			for i := 0; i < len(all); i += step {
+				s := all[i]
 				for _, addr := range []Addr{s.Addr, s.Addr + 1} {
 					var want []Symbol
 					for _, o := range all {
