@@ -319,7 +319,7 @@ func throughRxHandler(sc *scene, r *HandlerReport, e knet.Ethertype, hops int) e
 		r.Missing = append(r.Missing, fmt.Sprintf("what the rx_handler %s does with the frame is not known here", r.RxHandler))
 		does = "takes the frame first"
 	}
-	master, has, err := sc.s.Master(sc.dev)
+	master, has, err := sc.handedTo()
 	if err != nil {
 		return err
 	}
@@ -333,7 +333,7 @@ func throughRxHandler(sc *scene, r *HandlerReport, e knet.Ethertype, hops int) e
 			return err
 		}
 	}
-	if sc.rxHandler == "macvlan_handle_frame" || sc.rxHandler == "ipvlan_handle_frame" {
+	if sc.hasUppers() {
 		return pastMacvlans(sc, r, e, hops)
 	}
 	if !has || hops >= maxHops {

@@ -64,12 +64,16 @@ func onOff(b bool) string {
 // frames for their addresses, all others meet the device's own handlers.
 func pastMacvlans(sc *scene, r *HandlerReport, e knet.Ethertype, hops int) error {
 	r.conclude(e, sc.name(), sc.name()+"'s rx_dropped", false)
+	r.Summary = fmt.Sprintf("frames for %s itself: %s", sc.name(), r.Summary)
+	return aboveMacvlans(sc, r, e, hops)
+}
+
+// aboveMacvlans adds what takes the frames on the macvlans and ipvlans on top.
+func aboveMacvlans(sc *scene, r *HandlerReport, e knet.Ethertype, hops int) error {
 	up, err := sc.s.Upper(sc.dev)
 	if err != nil {
 		return err
 	}
-	own := r.Summary
-	var above []string
 	for _, a := range up {
 		kind, err := a.Device.Kind()
 		if err != nil {
@@ -82,13 +86,21 @@ func pastMacvlans(sc *scene, r *HandlerReport, e knet.Ethertype, hops int) error
 		if err != nil {
 			return err
 		}
-		above = append(above, fmt.Sprintf("on %s above, for its own address: %s", on.Device, on.Summary))
+		r.Notes = append(r.Notes, fmt.Sprintf("on %s above, for its own address: %s", on.Device, on.Summary))
 		r.Taken = r.Taken || on.Taken
 		r.Missing = append(r.Missing, on.Missing...)
 	}
-	r.Notes = append(r.Notes, above...)
-	r.Summary = fmt.Sprintf("frames for %s itself: %s", sc.name(), own)
 	return nil
+}
+
+// handedTo is the device that the rx_handler hands all its frames to: its master, where that has put the rx_handler there.
+// (A device in a VRF has a master too, which takes no frame here. Open vSwitch sends them where its flows say.)
+func (sc *scene) handedTo() (master knet.Device, has bool, err error) {
+	switch sc.rxHandler {
+	case "bond_handle_frame", "br_handle_frame", "team_handle_frame":
+		return sc.s.Master(sc.dev)
+	}
+	return knet.Device{}, false, nil
 }
 
 // vlanTagged answers for the ethertypes of VLAN tags, which are taken off before
@@ -118,13 +130,15 @@ func vlanTagged(sc *scene, r *HandlerReport, e knet.Ethertype, hops int) error {
 		r.Verdict, r.Taken = "handled", true
 		r.Summary = fmt.Sprintf("%s on %s: VLAN devices take the frames of their ids: %s", e, sc.name(), strings.Join(names, ", "))
 	}
-	master, has, err := sc.s.Master(sc.dev)
+	if sc.rxHandler != "" {
+		f, _ := sc.dev.RxHandler()
+		r.RxHandler = sc.s.K.Symbolize(f)
+	}
+	master, has, err := sc.handedTo()
 	if err != nil {
 		return err
 	}
-	if sc.rxHandler != "" && has && hops < maxHops {
-		f, _ := sc.dev.RxHandler()
-		r.RxHandler = sc.s.K.Symbolize(f)
+	if has && hops < maxHops {
 		if r.Then, err = handlerOn(sc.s, e, master, nil, hops+1); err != nil {
 			return err
 		}
@@ -135,12 +149,27 @@ func vlanTagged(sc *scene, r *HandlerReport, e knet.Ethertype, hops int) error {
 		}
 		return nil
 	}
-	if r.Taken {
-		r.Notes = append(r.Notes, "a frame of another id goes on as one for another host, one of id 0 (priority alone) as one without a tag")
+	if sc.rxHandler != "" && !sc.hasUppers() {
+		does, known := handlerFuncs[sc.rxHandler]
+		if !known {
+			r.Missing = append(r.Missing, fmt.Sprintf("what the rx_handler %s does with the frame is not known here", r.RxHandler))
+			does = "takes the frame next"
+		}
+		if !r.Taken {
+			r.Verdict, r.Taken = "rx_handler", known
+			r.Summary = fmt.Sprintf("no VLAN device of %s is above %s, and its rx_handler %s %s", e, sc.name(), r.RxHandler, does)
+		}
 		return nil
 	}
-	r.Verdict = "none"
-	r.Summary = fmt.Sprintf("none: no VLAN device of %s is above %s; a frame with an id goes on as one for another host, one of id 0 (priority alone) as one without a tag", e, sc.name())
+	if r.Taken {
+		r.Notes = append(r.Notes, "a frame of another id goes on as one for another host, one of id 0 (priority alone) as one without a tag")
+	} else {
+		r.Verdict = "none"
+		r.Summary = fmt.Sprintf("none: no VLAN device of %s is above %s; a frame with an id goes on as one for another host, one of id 0 (priority alone) as one without a tag", e, sc.name())
+	}
+	if sc.hasUppers() {
+		return aboveMacvlans(sc, r, e, hops)
+	}
 	return nil
 }
 
