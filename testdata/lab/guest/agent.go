@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -42,6 +43,16 @@ func agent([]string) error {
 			return fmt.Errorf("writing a response: %w", err)
 		}
 	}
+}
+
+// kernelLog is the end of what the kernel has logged.
+func kernelLog() string {
+	log, err := exec.Command("dmesg").Output()
+	if err != nil {
+		return fmt.Sprintf(" (no dmesg: %v)", err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(log)), "\n")
+	return "; the kernel's last lines:\n" + strings.Join(lines[max(0, len(lines)-8):], "\n")
 }
 
 // openPort waits for the port, which appears some time after its driver.
@@ -81,8 +92,12 @@ func runScript(req wire.Request) wire.Response {
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	err := cmd.Run()
 	resp := wire.Response{Exit: cmd.ProcessState.ExitCode(), TimedOut: ctx.Err() != nil}
-	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+	switch exit := (*exec.ExitError)(nil); {
+	case err == nil || resp.TimedOut:
+	case !errors.As(err, &exit):
 		resp.Exit, resp.Failure = -1, err.Error()
+	case !exit.Exited(): // by a signal, which says nothing: the kernel may have
+		resp.Failure = exit.String() + kernelLog()
 	}
 	resp.Stdout, _ = os.ReadFile(files[0].Name())
 	resp.Stderr, _ = os.ReadFile(files[1].Name())

@@ -30,7 +30,7 @@ type Request struct {
 type Response struct {
 	Exit      int    `json:"exit"`
 	TimedOut  bool   `json:"timed_out"`
-	Failure   string `json:"failure"` // why the script could not even start
+	Failure   string `json:"failure"` // why the script could not even start, or which signal ended it
 	StdoutLen int64  `json:"stdout_len"`
 	StderrLen int64  `json:"stderr_len"`
 	Stdout    []byte `json:"-"`
