@@ -101,10 +101,12 @@ type Reading struct {
 	Text    string `json:"text"`
 }
 
-// What counts as many retransmits: of so many sent, this part in a hundred.
+// What counts as many retransmits: of so many sent, this part in a hundred, and more than the one or two that a tail loss
+// probe or a receiver that was late for once also makes (net/ipv4/tcp_output.c:tcp_send_loss_probe).
 const (
-	manyRetransmits = 1.0
-	fewestSent      = 20
+	manyRetransmits   = 1.0
+	fewestSent        = 20
+	fewestRetransmits = 3
 )
 
 // Readings are those of the preset tcp. They say no more than the figures do.
@@ -166,6 +168,9 @@ func (f *tcpFigures) retransmits() Reading {
 	case again > sent:
 		r.Sure = Possible
 		r.Text = fmt.Sprintf("%s tried, and %s sent: TCP could not send what it tried to. There may be no route to the peer, no memory, or the first copy still waits in a queue of this host; kinspect drops tells what is dropped here", plural(again, "retransmit"), plural(sent, "segment"))
+	case part >= manyRetransmits && sent >= fewestSent && again < fewestRetransmits:
+		r.Sure = Possible
+		r.Text = fmt.Sprintf("%s of %s sent (%.1f%%): too few to judge by. A loss makes them, and so does a tail loss probe when an acknowledgement is late; count for longer", plural(again, "retransmit"), plural(sent, "segment"), part)
 	case part >= manyRetransmits && sent >= fewestSent:
 		r.Finding, r.Sure = true, Likely
 		r.Text = fmt.Sprintf("many retransmits: %d of %s sent (%.1f%%). Segments, or their acknowledgements, are lost on the way or come late: loss or congestion between here and the peers. A peer that does not answer at all and segments that overtake each other do the same; which peers, tells kinspect count tcp_retransmit_skb --by 'sk->__sk_common.skc_daddr'", again, plural(sent, "segment"), part)

@@ -168,6 +168,20 @@ func TestReadings(t *testing.T) {
 			[]string{Certain, Certain, Certain},
 		},
 		{
+			"one probe",
+			counts{RoleReceive: 1, RoleOut: 47, RoleRetransmit: 1, RoleIn: 47, RoleHandover: 47, RoleStack: 47},
+			nil, 10,
+			[]string{"1 retransmit of 47 segments sent (2.1%): too few to judge by", "something answers", "none is missing"},
+			[]string{Possible, Certain, Certain},
+		},
+		{
+			"three in a hundred",
+			counts{RoleReceive: 1, RoleOut: 100, RoleRetransmit: 3, RoleIn: 100, RoleHandover: 100, RoleStack: 100},
+			nil, 10,
+			[]string{"!many retransmits: 3 of 100 segments sent (3.0%)", "something answers", "none is missing"},
+			[]string{Likely, Certain, Certain},
+		},
+		{
 			"too few",
 			counts{RoleReceive: 1, RoleOut: 19, RoleRetransmit: 10, RoleIn: 2, RoleHandover: 3, RoleStack: 3},
 			nil, 10,

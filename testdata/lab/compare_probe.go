@@ -48,6 +48,9 @@ exit $status`, args, ready, script))
 	return a, err
 }
 
+// bounded runs kinspect in the guest where it should end by itself. Were it to hang, SIGQUIT has it print where.
+const bounded = "timeout -s QUIT 60 kinspect "
+
 // dropLine is a line of `kinspect drops --json`.
 type dropLine struct {
 	Kind      string   `json:"kind"`

@@ -317,7 +317,7 @@ func checkTraceRefused(c *subjectContext) error {
 		{"skb_headlen", "no function or tracepoint"},     // which is inlined
 		{"exc_int3", "the kernel allows no probe there"}, // noinstr
 	} {
-		a, err := c.subject.(liveSubject).shell("timeout 60 kinspect trace " + want.args)
+		a, err := c.subject.(liveSubject).shell(bounded + "trace " + want.args)
 		if err != nil {
 			return err
 		}
