@@ -301,7 +301,8 @@ var cName = regexp.MustCompile(`\b(` + strings.Join(func() (names []string) {
 	return names
 }(), "|") + `)\b`)
 
-// runC makes expressions, and has gcc evaluate them. What C leaves undefined traps.
+// runC makes expressions, and has gcc evaluate them. What C leaves undefined traps, but where gcc has made use of that before:
+// -x < 1 becomes x > -1, and nothing overflows. Such ones have another value where integers wrap around, and are undefined.
 func runC(t *testing.T, seed uint64, n int) string {
 	t.Helper()
 	g := &cGen{rand.New(rand.NewPCG(seed, 1))}
@@ -332,7 +333,7 @@ struct vars {
 			fmt.Fprintf(&src, "_Static_assert(offsetof(struct vars, %s) == %d, \"%s\");\n", v.name, v.off/8, v.name)
 		}
 	}
-	fmt.Fprintf(&src, "static struct vars S;\nstatic const unsigned char init[] = {")
+	fmt.Fprintf(&src, "static volatile struct vars S; // of which nothing is simplified away before it can trap\nstatic const unsigned char init[] = {")
 	for _, b := range data {
 		fmt.Fprintf(&src, "%d,", b)
 	}
@@ -350,33 +351,44 @@ static void trap(int s) { siglongjmp(env, 1); }
 		c := cName.ReplaceAllString(cLiteral.ReplaceAllString(e, "K($1$2)"), "S.$1")
 		fmt.Fprintf(&src, "static void f%d(void) { SHOW(%s); }\n", i, c)
 	}
-	src.WriteString("int main(void) { memcpy(&S, init, sizeof S); signal(SIGILL, trap); signal(SIGFPE, trap); signal(SIGTRAP, trap);\n")
+	src.WriteString("int main(void) { memcpy((void *)&S, init, sizeof S); signal(SIGILL, trap); signal(SIGFPE, trap); signal(SIGTRAP, trap);\n")
 	for i := range exprs {
 		fmt.Fprintf(&src, "f%d();\n", i)
 	}
 	src.WriteString("return 0; }\n")
+	results, wrapped := gcc(t, src.Bytes()), gcc(t, src.Bytes(), "-fwrapv")
+	if len(results) != len(exprs) || len(wrapped) != len(exprs) {
+		t.Fatalf("%d and %d results of %d expressions", len(results), len(wrapped), len(exprs))
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "= %x\n", data)
+	for i, e := range exprs {
+		result := results[i]
+		if result != wrapped[i] {
+			result = "undefined"
+		}
+		fmt.Fprintf(&text, "%s\t%s\n", cLiteral.ReplaceAllString(e, "$1$2"), result)
+	}
+	return text.String()
+}
+
+// gcc runs a program, and returns what it prints.
+func gcc(t *testing.T, src []byte, flags ...string) (lines []string) {
+	t.Helper()
 	dir := t.TempDir()
 	file, bin := filepath.Join(dir, "c.c"), filepath.Join(dir, "c")
-	if err := os.WriteFile(file, src.Bytes(), 0o600); err != nil {
+	if err := os.WriteFile(file, src, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("gcc", "-std=gnu11", "-funsigned-char", "-w", "-O0", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error", "-o", bin, file).CombinedOutput(); err != nil {
+	flags = append(flags, "-std=gnu11", "-funsigned-char", "-w", "-O0", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error", "-o", bin, file)
+	if out, err := exec.Command("gcc", flags...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out[:min(len(out), 4000)])
 	}
 	out, err := exec.Command(bin).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	results := strings.Split(strings.TrimSpace(string(out)), "\n")
-	if len(results) != len(exprs) {
-		t.Fatalf("%d results of %d expressions", len(results), len(exprs))
-	}
-	var text strings.Builder
-	fmt.Fprintf(&text, "= %x\n", data)
-	for i, e := range exprs {
-		fmt.Fprintf(&text, "%s\t%s\n", cLiteral.ReplaceAllString(e, "$1$2"), results[i])
-	}
-	return text.String()
+	return strings.Split(strings.TrimSpace(string(out)), "\n")
 }
 
 const varsAddr = 0xffff888000002000
