@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -181,15 +182,18 @@ func bigStream(kind string, size int) error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd)
+	far := -1
+	end := sync.OnceFunc(func() {
+		_ = unix.Close(fd)
+		_ = unix.Close(far)
+	})
+	defer end()
 	if err := unix.Connect(fd, local(bigTo)); err != nil {
 		return err
 	}
-	far, _, err := unix.Accept(listen)
-	if err != nil {
+	if far, _, err = unix.Accept(listen); err != nil {
 		return err
 	}
-	defer unix.Close(far)
 	reset := &unix.Linger{Onoff: 1} // nothing of it is sent again
 	if err := errors.Join(unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, reset), unix.SetsockoptLinger(far, unix.SOL_SOCKET, unix.SO_LINGER, reset)); err != nil {
 		return err
@@ -206,6 +210,7 @@ func bigStream(kind string, size int) error {
 		}
 	}
 	time.Sleep(50 * time.Millisecond)
+	end() // before the filter does: what is sent once more would lie in the other end out of order
 	return errors.Join(err, tc("filter del dev lo ingress prio 1", "qdisc del dev lo clsact"))
 }
 
