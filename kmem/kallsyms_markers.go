@@ -1,6 +1,7 @@
 package kmem
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 )
@@ -13,46 +14,117 @@ type foundMarkers struct {
 
 // findMarkers finds the markers below the token table, with nothing but padding
 // or seqs_of_names between them, and by them the names and their number.
+//
+// It goes back from the table, and does not search: a running kernel frees what its
+// read-only data leaves of a huge page (arch/x86/mm/init_64.c, mark_rodata_ro), and
+// who reads the tables leaves copies of their pages behind, there as anywhere. Most of
+// what looks like a token table may be such a copy, before which other things are.
 func (s *shapeScan) findMarkers(table Addr) (foundMarkers, error) {
-	const step = 64 << 10
-	// A chunk has some markers more than those that may begin in it.
-	const more = 64
-	for end := table; table-end < maxMarkerScan; end -= step {
-		over := min(table-end, more)
-		buf := s.readBefore(end+over, step+int(over))
-		from := (end + over).Add(-int64(len(buf)))
-		for i := (len(buf) - int(over) - 4) &^ 3; i >= 0; i -= 4 {
+	none := fmt.Errorf("%w: %w at %v", ErrBadKallsyms, errNoMarkers, table)
+	switch m, markers := s.markersBefore(table, 0, 8); {
+	case m.n > 0:
+		return m, nil
+	case markers:
+		return m, none
+	}
+	// Where seqs_of_names begins is known but for some numbers: the last markers may pass for such.
+	const some = 256
+	for pad, size := range s.seqsBefore(table) {
+		if size == 0 {
+			continue
+		}
+		if m, _ := s.markersBefore(table, uint64(pad)+size-min(size, some), some+16); m.n > 0 {
+			return m, nil
+		}
+	}
+	return foundMarkers{}, none
+}
+
+// markersBefore tries the markers that end between gap and gap+slack bytes before the table, and reports whether there are
+// any: m.n is 0 where there are no names before them.
+func (s *shapeScan) markersBefore(table Addr, gap, slack uint64) (m foundMarkers, markers bool) {
+	end := table.Add(-int64(gap)) &^ 3
+	for _, size := range []int{64, (maxKallsyms/bucketSize + 2) * 8} { // the last of them tell mostly that they are none
+		buf := s.readBefore(end, int(slack)+size)
+		more := false
+		for off := len(buf); off > 0 && len(buf)-off <= int(slack); off -= 4 {
 			for _, width := range []int{4, 8} {
-				if !beginMarkers(buf[i:], width) {
+				start, count, cut := lastMarkers(buf[:off], width)
+				more = more || cut
+				at := end.Add(int64(start - len(buf)))
+				if count == 0 || !seqsFit(uint64(table-at)-uint64(count*width), uint64(count)) {
 					continue
 				}
-				if m, ok := s.tryNames(from.Add(int64(i)), table, width); ok {
-					return m, nil
+				markers = true
+				if m, ok := s.tryNames(at, width, count); ok {
+					return m, true
 				}
 			}
 		}
-		if len(buf) < step+int(over) {
+		if !more {
 			break
 		}
 	}
-	return foundMarkers{}, fmt.Errorf("%w: %w at %v", ErrBadKallsyms, errNoMarkers, table)
+	return m, markers
 }
 
-// beginMarkers reports whether data begins as markers of width bytes do: with 0,
-// and rising by what 256 names can take. Four, or as many as there are.
-func beginMarkers(data []byte, width int) bool {
-	if len(data) < 2*width || marker(data, width) != 0 {
-		return false
-	}
-	before := uint64(0)
-	for i := 1; i < 5 && (i+1)*width <= len(data); i++ {
-		v := marker(data[i*width:], width)
-		if !markerStep(before, v) {
-			return i > 1 // the last of few
+// lastMarkers goes back from the end of data as long as numbers of width bytes fall as
+// markers do, to the 0 that these begin with. It returns where that is and how many there are: 0 where these are no
+// markers, or are cut off by the beginning of data.
+func lastMarkers(data []byte, width int) (start, count int, cut bool) {
+	for at := len(data) - width; at >= width; at -= width {
+		before := marker(data[at-width:], width)
+		if !markerStep(before, marker(data[at:], width)) {
+			return 0, 0, false
 		}
-		before = v
+		if before == 0 {
+			return at - width, (len(data)-at)/width + 1, false
+		}
 	}
-	return true
+	return 0, 0, true
+}
+
+// seqsFit reports whether so many bytes between markers and token table are padding alone, or also seqs_of_names of
+// as many symbols as there are markers for.
+func seqsFit(size, markers uint64) bool {
+	const padding = 2 * 7
+	most := 3 * bucketSize * markers
+	return size <= padding || size > most-3*bucketSize && size <= most+padding
+}
+
+// seqsBefore tells how many bytes before the table, and before so many of padding, may be seqs_of_names: numbers of
+// symbols, of three bytes each; 0 where none are.
+func (s *shapeScan) seqsBefore(table Addr) (sizes [8]uint64) {
+	const some = 64 // that are not all the same symbol
+	tail := s.readBefore(table, 3*some+len(sizes))
+	for pad := range sizes {
+		end := len(tail) - pad
+		if end < 3*some || pad > 0 && tail[end] != 0 {
+			break
+		}
+		if last := tail[end-3*some : end]; !bytes.Equal(last[3:], last[:len(last)-3]) {
+			sizes[pad] = s.seqsRun(table.Add(-int64(pad)))
+		}
+	}
+	return sizes
+}
+
+// seqsRun is how many bytes before end may be numbers of symbols.
+func (s *shapeScan) seqsRun(end Addr) (size uint64) {
+	const most = 3 * (maxKallsyms + 2)
+	for chunk := 3 * 64; size < most && !s.spent(); chunk = 3 << 14 {
+		buf := s.readBefore(end.Add(-int64(size)), chunk)
+		for i := len(buf) - 3; i >= 0; i -= 3 {
+			if buf[i] >= 1<<(hashSeqBits-16) {
+				return size
+			}
+			size += 3
+		}
+		if len(buf) < chunk {
+			break
+		}
+	}
+	return size
 }
 
 func marker(data []byte, width int) uint64 {
@@ -66,25 +138,14 @@ func markerStep(before, v uint64) bool {
 	return v >= before+2*bucketSize && v <= before+maxMarkerStep
 }
 
-// tryNames goes from markers that may begin at the address to the names before
-// them, and to their number before these.
-func (s *shapeScan) tryNames(at, table Addr, width int) (m foundMarkers, ok bool) {
-	raw := make([]byte, min(uint64(table-at), uint64(maxKallsyms/bucketSize+1)*uint64(width)))
+// tryNames goes from so many markers at the address to the names before them, and to their number before these.
+func (s *shapeScan) tryNames(at Addr, width, count int) (m foundMarkers, ok bool) {
+	raw := make([]byte, count*width)
 	if s.r.ReadMem(at, raw) != nil {
 		return m, false
 	}
-	var last, second uint64
-	count := 1
-	for ; (count+1)*width <= len(raw); count++ {
-		v := marker(raw[count*width:], width)
-		if !markerStep(last, v) {
-			break
-		}
-		if last = v; count == 1 {
-			second = v
-		}
-	}
-	if count < 2 || last > maxKallsymsText {
+	second, last := marker(raw[width:], width), marker(raw[len(raw)-width:], width)
+	if last > maxKallsymsText {
 		return m, false
 	}
 	// The last bucket has 1 to 256 names. Before the names comes their number,

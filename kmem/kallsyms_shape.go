@@ -29,7 +29,7 @@ import (
 const (
 	kernelMapEnd   = startKMap + 1<<30 // KERNEL_IMAGE_SIZE with KASLR, arch/x86/include/asm/page_64_types.h
 	maxShapeScan   = 256 << 20         // bytes of memory that are looked at
-	maxShapes      = 4                 // places with the shape of token_index that are tried
+	maxShapes      = 4                 // places with the shape of token_index and markers that are tried
 	shapeChunk     = 64 << 10          // bytes of one read
 	tokenIndexSize = 512
 	// maxTokenText bounds the text of one token where its end is not known; the
@@ -37,7 +37,6 @@ const (
 	maxTokenText = 1024
 	// maxMarkerStep is more than 256 names ever took: 128 bytes each.
 	maxMarkerStep = bucketSize * 128
-	maxMarkerScan = 3*(maxKallsyms+2) + 64<<10 // seqs_of_names and padding
 )
 
 // FindKallsyms finds the tables by their shape, in the kernel's image: from the
@@ -95,7 +94,7 @@ type shapeScan struct {
 	info   *VMCoreInfo // nil where there is none
 	stext  Addr        // only with info
 	budget int         // bytes that may still be read
-	tried  int         // places that were taken for token_index
+	tried  int         // places that were taken for tables
 	last   error       // why the last of them was none
 	buf    [shapeChunk + tokenIndexSize]byte
 }
@@ -264,12 +263,12 @@ func (s *shapeScan) try(index Addr, raw [tokenIndexSize]byte) *Kallsyms {
 	if !ok {
 		return nil
 	}
-	s.tried++
 	m, err := s.findMarkers(table)
 	if err != nil {
 		s.last = err
 		return nil
 	}
+	s.tried++
 	p := kallsymsPlaces{tokenTable: table, tokenIndex: index, names: m.names, numSyms: m.numSyms, stext: s.stext, noStext: s.info == nil}
 	n := uint64(m.n)
 	after := index + tokenIndexSize
@@ -324,6 +323,7 @@ func (s *shapeScan) tokenTable(index Addr, raw []byte) (Addr, bool) {
 // readBefore reads the n bytes before end, or as many whole pages of them, and
 // what is below end in its own, as can be read.
 func (s *shapeScan) readBefore(end Addr, n int) []byte {
+	s.budget -= n
 	buf := make([]byte, n)
 	if s.r.ReadMem(end.Add(-int64(n)), buf) == nil {
 		return buf

@@ -81,29 +81,98 @@ func TestFindKallsyms(t *testing.T) {
 	}
 }
 
+// lateData is where the data of beforeData is.
+const lateData = Addr(0xffffffff83000000)
+
+// beforeData are tables before all data that VMCOREINFO names.
+func beforeData(t testing.TB, shape kallsymsShape) (*fakeKallsyms, *VMCoreInfo) {
+	t.Helper()
+	f := shape.build(append(shapeSymbols(1000, shape), Symbol{"late_a", lateData, 'D', ""}, Symbol{"late_b", lateData + 8, 'D', ""}))
+	text := fmt.Sprintf("OSRELEASE=6.12.0-test\nSYMBOL(_stext)=%x\nSYMBOL(late_a)=%x\nSYMBOL(late_b)=%x\n", uint64(fakeText), uint64(lateData), uint64(lateData+8))
+	info, err := ParseVMCoreInfo([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f, info
+}
+
 // Before all data the tables are found by less; behind some they are not looked for there.
 func TestFindReadOnlyKallsyms(t *testing.T) {
 	for _, shape := range shapesToFind {
 		if shape.release == "unknown order" {
 			continue
 		}
-		const data = Addr(0xffffffff83000000)
-		f := shape.build(append(shapeSymbols(1000, shape), Symbol{"late_a", data, 'D', ""}, Symbol{"late_b", data + 8, 'D', ""}))
-		late := fmt.Sprintf("SYMBOL(late_a)=%x\nSYMBOL(late_b)=%x\n", uint64(data), uint64(data+8))
-		info, err := ParseVMCoreInfo([]byte(fmt.Sprintf("OSRELEASE=6.12.0-test\nSYMBOL(_stext)=%x\n", uint64(fakeText)) + late))
-		if err != nil {
-			t.Fatal(err)
-		}
+		f, info := beforeData(t, shape)
 		k, err := findReadOnlyKallsyms(f, info)
 		if err != nil || k.places.numSyms != f.places.numSyms {
 			t.Errorf("%s: %v", shape.release, err)
 			continue
 		}
-		if a, err := k.Find("late_b"); err != nil || a.Addr != data+8 {
+		if a, err := k.Find("late_b"); err != nil || a.Addr != lateData+8 {
 			t.Errorf("%s: %v, %v", shape.release, a, err)
 		}
 		if _, err := findReadOnlyKallsyms(f, shapeInfo(t)); !errors.Is(err, ErrNoKallsyms) {
 			t.Errorf("%s, behind data: %v", shape.release, err)
+		}
+	}
+}
+
+// counting is memory that counts the bytes that are read of it.
+type counting struct {
+	fakeMemory
+	bytes int
+}
+
+func (m *counting) ReadMem(addr Addr, buf []byte) error {
+	err := m.fakeMemory.ReadMem(addr, buf)
+	if err == nil {
+		m.bytes += len(buf)
+	}
+	return err
+}
+
+// Copies of the pages with the token table, as whoever read them leaves them in the memory that a kernel frees behind
+// its read-only data, are told from it with little to read, however many there are.
+func TestFindKallsymsCopies(t *testing.T) {
+	const copies = 50
+	rnd := rand.New(rand.NewPCG(5, 5))
+	before := map[string]func(page []byte){
+		"zeros":   func([]byte) {},
+		"pattern": func(page []byte) { copy(page, bytes.Repeat([]byte("abc\x00"), len(page)/4)) },
+		"numbers": func(page []byte) { // that may be of symbols
+			for i := range page {
+				page[i] = byte(rnd.IntN(16))
+			}
+		},
+		"rising": func(page []byte) { // as markers do, and from 0
+			for i := 0; i < len(page); i += 4 {
+				binary.LittleEndian.PutUint32(page[i:], uint32(i/4*3000))
+			}
+		},
+	}
+	for _, shape := range shapesToFind {
+		if shape.release == "unknown order" {
+			continue
+		}
+		for name, fill := range before {
+			f, info := beforeData(t, shape)
+			first := f.at["tokens"].Page() - f.base
+			last := (f.at["index"] + tokenIndexSize - 1).Page() - f.base + PageSize
+			tables := bytes.Clone(f.data[first:last])
+			for range copies {
+				page := make([]byte, 2*PageSize)
+				fill(page)
+				f.data = append(append(f.data, page...), tables...)
+			}
+			m := &counting{fakeMemory: f.fakeMemory}
+			k, err := findReadOnlyKallsyms(m, info)
+			if err != nil || k.places.numSyms != f.places.numSyms {
+				t.Errorf("%s, %s: %v", shape.release, name, err)
+				continue
+			}
+			if most := 4*len(f.data) + copies*256<<10; m.bytes > most {
+				t.Errorf("%s, %s: %d bytes were read, more than %d", shape.release, name, m.bytes, most)
+			}
 		}
 	}
 }
