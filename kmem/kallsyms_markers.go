@@ -21,10 +21,10 @@ type foundMarkers struct {
 // what looks like a token table may be such a copy, before which other things are.
 func (s *shapeScan) findMarkers(table Addr) (foundMarkers, error) {
 	none := fmt.Errorf("%w: %w at %v", ErrBadKallsyms, errNoMarkers, table)
-	switch m, markers := s.markersBefore(table, 0, 8); {
+	switch m, found := s.markersBefore(table, 0, 8); {
 	case m.n > 0:
 		return m, nil
-	case markers:
+	case found:
 		return m, none
 	}
 	// Where seqs_of_names begins is known but for some numbers: the last markers may pass for such.
@@ -40,23 +40,23 @@ func (s *shapeScan) findMarkers(table Addr) (foundMarkers, error) {
 	return foundMarkers{}, none
 }
 
-// markersBefore tries the markers that end between gap and gap+slack bytes before the table, and reports whether there are
-// any: m.n is 0 where there are no names before them.
-func (s *shapeScan) markersBefore(table Addr, gap, slack uint64) (m foundMarkers, markers bool) {
+// markersBefore tries the markers that end between gap and gap+slack bytes before the table, and reports whether any were
+// found: m.n is 0 where there are no names before them.
+func (s *shapeScan) markersBefore(table Addr, gap, slack uint64) (m foundMarkers, found bool) {
 	end := table.Add(-int64(gap)) &^ 3
 	for _, size := range []int{64, (maxKallsyms/bucketSize + 2) * 8} { // the last of them tell mostly that they are none
 		buf := s.readBefore(end, int(slack)+size)
 		more := false
 		for off := len(buf); off > 0 && len(buf)-off <= int(slack); off -= 4 {
 			for _, width := range []int{4, 8} {
-				start, count, cut := lastMarkers(buf[:off], width)
+				markers, cut := lastMarkers(buf[:off], width)
 				more = more || cut
-				at := end.Add(int64(start - len(buf)))
-				if count == 0 || !seqsFit(uint64(table-at)-uint64(count*width), uint64(count)) {
+				behind := end.Add(int64(off - len(buf)))
+				if markers == nil || !seqsFit(uint64(table-behind), uint64(len(markers)/width)) {
 					continue
 				}
-				markers = true
-				if m, ok := s.tryNames(at, width, count); ok {
+				found = true
+				if m, ok := s.tryNames(behind.Add(-int64(len(markers))), markers, width); ok {
 					return m, true
 				}
 			}
@@ -65,23 +65,23 @@ func (s *shapeScan) markersBefore(table Addr, gap, slack uint64) (m foundMarkers
 			break
 		}
 	}
-	return m, markers
+	return m, found
 }
 
 // lastMarkers goes back from the end of data as long as numbers of width bytes fall as
-// markers do, to the 0 that these begin with. It returns where that is and how many there are: 0 where these are no
+// markers do, to the 0 that these begin with. It returns them, at least two: nil where these are no
 // markers, or are cut off by the beginning of data.
-func lastMarkers(data []byte, width int) (start, count int, cut bool) {
+func lastMarkers(data []byte, width int) (markers []byte, cut bool) {
 	for at := len(data) - width; at >= width; at -= width {
 		before := marker(data[at-width:], width)
 		if !markerStep(before, marker(data[at:], width)) {
-			return 0, 0, false
+			return nil, false
 		}
 		if before == 0 {
-			return at - width, (len(data)-at)/width + 1, false
+			return data[at-width:], false
 		}
 	}
-	return 0, 0, true
+	return nil, true
 }
 
 // seqsFit reports whether so many bytes between markers and token table are padding alone, or also seqs_of_names of
@@ -138,13 +138,10 @@ func markerStep(before, v uint64) bool {
 	return v >= before+2*bucketSize && v <= before+maxMarkerStep
 }
 
-// tryNames goes from so many markers at the address to the names before them, and to their number before these.
-func (s *shapeScan) tryNames(at Addr, width, count int) (m foundMarkers, ok bool) {
-	raw := make([]byte, count*width)
-	if s.r.ReadMem(at, raw) != nil {
-		return m, false
-	}
-	second, last := marker(raw[width:], width), marker(raw[len(raw)-width:], width)
+// tryNames goes from the markers at the address to the names before them, and to their number before these.
+func (s *shapeScan) tryNames(at Addr, markers []byte, width int) (m foundMarkers, ok bool) {
+	count := len(markers) / width
+	second, last := marker(markers[width:], width), marker(markers[len(markers)-width:], width)
 	if last > maxKallsymsText {
 		return m, false
 	}

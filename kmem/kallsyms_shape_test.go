@@ -219,9 +219,13 @@ func TestFindKallsymsRefuses(t *testing.T) {
 }
 
 // decoys is memory that has the shape everywhere, but for what follows from it.
-type decoys struct{ page [PageSize]byte }
+type decoys struct {
+	page  [PageSize]byte
+	bytes int // that were read
+}
 
 func (m *decoys) ReadMem(addr Addr, buf []byte) error {
+	m.bytes += len(buf)
 	for n := 0; n < len(buf); {
 		n += copy(buf[n:], m.page[(uint64(addr)+uint64(n))%PageSize:])
 	}
@@ -240,8 +244,12 @@ func TestFindKallsymsBounded(t *testing.T) {
 		infos = infos[:1]
 	}
 	for _, info := range infos {
+		m.bytes = 0
 		if _, err := FindKallsyms(m, info); err == nil {
 			t.Error("decoys were taken for tables")
+		}
+		if most := maxShapeScan + maxShapeScan/16; m.bytes > most {
+			t.Errorf("%d bytes were read, more than %d", m.bytes, most)
 		}
 		if _, err := FindKallsyms(zeros{1000}, info); err == nil {
 			t.Error("zeros were taken for tables")
